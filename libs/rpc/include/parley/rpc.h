@@ -79,7 +79,7 @@ PL_MUST enum pl_err rpc_emit(struct bus *b, const char *subject, const char *eve
 PL_MUST enum pl_err rpc_decode(const struct bus_msg *m, struct pl_arena *a, ProtobufCMessage **ret, struct pl_why *why);
 
 /* google.protobuf.Timestamp */
-struct _Google__Protobuf__Timestamp;
-struct _Google__Protobuf__Timestamp *rpc_ts(struct pl_arena *a, int64_t wall_us);	/* 0 gives NULL */
-int64_t rpc_ts_us(const struct _Google__Protobuf__Timestamp *ts);			/* NULL gives 0 */
+struct Google__Protobuf__Timestamp;
+struct Google__Protobuf__Timestamp *rpc_ts(struct pl_arena *a, int64_t wall_us);	/* 0 gives NULL */
+int64_t rpc_ts_us(const struct Google__Protobuf__Timestamp *ts);			/* NULL gives 0 */
 #endif
