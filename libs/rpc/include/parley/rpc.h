@@ -2,7 +2,10 @@
  *  Names      an RPC travels on rpc.<package>.<Service>.<Method>; a node-bound one on node.<node>.<Service>.<Method>.
  *  JSON       lowerCamelCase out; in also the proto names. 64-bit integers as strings, bytes base64, enums by name, Timestamp RFC 3339,
  *             Duration "1.5s", Struct/Value/ListValue as JSON, wrappers as their value, FieldMask "a,b". Unknown fields and duplicate
- *             keys are refused with the path. Bounds: 4 MiB, depth 64. */
+ *             keys are refused with the path. Bounds: 4 MiB, depth 64.
+ *  Threads    the codec: any. Serving and asking: the loop's thread.
+ *  Bounds     10,000 calls being answered per served service, then PL_E_FULL; an unpacked call takes at most 64 MiB; an answer at
+ *             most 1 MiB (what the bus carries). */
 #ifndef PARLEY_RPC_H
 #define PARLEY_RPC_H
 #include <parley/base.h>
@@ -67,7 +70,9 @@ void rpc_on_db(struct rpc_call *c, struct pg *pg, bool read_only, rpc_job_fn job
 /** out is NULL unless err is PL_OK; it lives in tmp until fn returns. */
 typedef void (*rpc_done_fn)(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *why);
 struct rpc_to { const ProtobufCServiceDescriptor *service; const char *method; const char *node; const char *actor; int64_t timeout_ms; };
+/** Returns a handle for rpc_cancel(), 0 if it failed at once (fn was not called). actor NULL: we ask as "service <name>". */
 uint64_t rpc_ask(struct bus *b, const struct rpc_to *to, const ProtobufCMessage *in, rpc_done_fn fn, void *arg, struct pl_why *why);
+void rpc_cancel(struct bus *b, uint64_t handle);	/* fn will not be called; a handle that has ended is ignored */
 
 /* --- events and one-way messages --- */
 /** Core publish, not stored. */
