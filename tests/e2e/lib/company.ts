@@ -78,14 +78,16 @@ export class Company {
     const s = await this.admin.client(ScheduleService).createSchedule({ schedule: { name: "always", timeZone: "Europe/Rome",
       weekly: [1, 2, 3, 4, 5, 6, 7].map((weekday) => ({ weekday, fromMinute: 0, toMinute: 1440 })) } });
     const [first, second] = Object.values(this.queues);
-    const graph = { start: "answer", nodes: {
+    const choices: Record<string, unknown> = { "1": { to: "first", label: "Support" } };
+    if (second) choices["2"] = { to: "second", label: "Sales" };
+    const graph = { start: "answer", language: "en", show: ["topic"], nodes: {
       answer: { type: "answer", next: "hours" },
       hours: { type: "hours", schedule: s.schedule!.id, open: "menu", closed: "closed" },
-      closed: { type: "say", text: "We are closed.", language: "en", next: "bye" },
-      menu: { type: "menu", say: "Welcome. For support press 1. For sales press 2.", language: "en", tries: 2, timeout_ms: 5000,
-        options: { "1": "first", ...(second ? { "2": "second" } : {}) }, timeout: "bye", invalid: "bye" },
-      first: { type: "queue", queue: first, timeout: "bye", exit: "bye", empty: "bye", full: "bye", closed: "bye" },
-      ...(second ? { second: { type: "queue", queue: second, timeout: "bye", exit: "bye", empty: "bye", full: "bye", closed: "bye" } } : {}),
+      closed: { type: "say", text: "We are closed.", next: "bye" },
+      menu: { type: "menu", prompt: "Welcome. For support press 1. For sales press 2.", tries: 2, first_timeout_ms: 8000,
+        choices, variable: "topic", timeout: "bye" },
+      first: { type: "queue", queue: first, otherwise: "bye" },
+      ...(second ? { second: { type: "queue", queue: second, otherwise: "bye" } } : {}),
       bye: { type: "hangup" } } };
     const f = await this.admin.client(FlowService).createFlow({ flow: { name: "menu", channel: Channel.VOICE }, graph: graph as any });
     if (f.problems.length) throw new Error(`menu: ${JSON.stringify(f.problems)}`);
