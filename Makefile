@@ -2,7 +2,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: help run call check check-compose bench build web fmt lint asan tsan fuzz clean deps
+.PHONY: help run call check check-compose bench build web fmt lint asan tsan fuzz clean deps openapi
 
 help:
 	@echo "make run            install what is missing, build, start everything, load the demo company, print where to go"
@@ -61,6 +61,9 @@ tsan:
 fuzz:
 	@deploy/install-packages build fuzz
 	@exec tests/fuzz $(BUILD)-fuzz
+
+openapi:
+	@tests/prepare && deploy/with-node node tests/openapi.ts
 
 clean:
 	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz web/desk/dist
