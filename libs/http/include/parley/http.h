@@ -6,7 +6,7 @@
 #include <parley/loop.h>
 
 struct http_server;
-struct http_req;	/* lives until answered and sent, or the client is gone */
+struct http_req;	/* lives until it is answered, even when the client is gone; each must be answered once */
 struct http_server_cfg {
 	const char *host; int port;		/* 0: any free */
 	const char *cert_file, *key_file;	/* NULL: plain */
@@ -17,6 +17,7 @@ struct http_server_cfg {
 };
 PL_MUST enum pl_err http_server_open(struct http_server **ret, struct pl_loop *l, const struct http_server_cfg *cfg, struct pl_why *why);
 int http_server_port(const struct http_server *s);
+/** Requests without an answer get 503, streams end with gone(); pointers to either are invalid afterwards. */
 void http_server_close(struct http_server *s);
 
 const char *http_method(const struct http_req *r);
@@ -32,7 +33,12 @@ void http_answer(struct http_req *r, int status, const char *content_type, const
 /** Sends a file with ETag, Last-Modified, Range; 404 when it is not below root or no regular file. */
 void http_answer_file(struct http_req *r, const char *root, const char *rel_path, const char *cache_control);
 
+/** A Range header against a size (RFC 9110 14.1.2): 0: none or one we may ignore, send all; 1: *from and *to (inclusive) are set; -1: 416. */
+int http_range(const char *header, uint64_t size, uint64_t *from, uint64_t *to);
+
 /* Streaming (SSE, recordings): begin, write as data comes, end. When more than max_queue bytes wait, write says PL_E_FULL. */
+/* gone(): the client has left, the stream may not be used again. drained(): all was sent; may write or end. Either may
+ * be NULL; without gone() the writer must end the stream in bounded time. */
 struct http_stream;
 PL_MUST enum pl_err http_stream_begin(struct http_stream **ret, struct http_req *r, int status, const char *content_type,
 				      int64_t length /* -1: unknown, chunked */, size_t max_queue,
