@@ -9,7 +9,7 @@ enum kind {
 	K_SRCS, K_CHOICES, K_SETS, K_COND, K_INT, K_BOOL,
 	K_VAR,		/* a variable's name */
 	K_KEY,		/* one of 0-9*# */
-	K_QUEUE, K_SCHEDULE, K_FLOW,
+	K_LANGUAGE, K_QUEUE, K_SCHEDULE, K_FLOW,
 	K_NOTE,		/* for people: any text; not kept */
 	K_POS,		/* where an editor draws it: anything; not kept */
 };
@@ -36,7 +36,7 @@ static const struct field answer_fields[] = { { "next", K_OUT, MUST, OUT(NEXT), 
 static const struct field play_fields[] = {
 	{ "sources", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
 static const struct field say_fields[] = {
-	{ "text", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
+	{ "text", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "language", K_LANGUAGE, MAY, AT(language), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
 static const struct field menu_fields[] = {
 	PROMPTS, { "choices", K_CHOICES, MUST, AT(choices), 0, 0, 0 }, { "variable", K_VAR, MAY, AT(variable), 0, 0, 0 }, { 0 } };
 static const struct field collect_fields[] = {
@@ -151,6 +151,7 @@ static void field_value(struct comp *c, const struct field *f, const struct flow
 	switch (f->kind) {
 	case K_OUT: *(uint16_t *)(void *)at = comp_out(c, f->name, NULL, v); break;
 	case K_TEXT: *(const char **)(void *)at = comp_text(c, f->name, NULL, v, FLOW_TEXT_MAX); break;
+	case K_LANGUAGE: *(const char **)(void *)at = comp_text(c, f->name, NULL, v, 16); break;
 	case K_SRCS: comp_srcs(c, f->name, v, (struct flow_srcs *)(void *)at); break;
 	case K_CHOICES: comp_choices(c, f->name, v, (struct flow_choices *)(void *)at); break;
 	case K_SETS: comp_sets(c, f->name, v, (struct flow_sets *)(void *)at); break;

@@ -90,6 +90,7 @@ struct flow_node {
 	struct flow_sets sets;
 	struct flow_cond when;
 	const char *variable;		/* MENU, COLLECT: where the digits go, or NULL */
+	const char *language;		/* SAY: of its texts, or NULL */
 	const char *terminator, *exit_key;
 	const char *queue;		/* queue id */
 	const char *flow;		/* JUMP: flow id */

@@ -71,14 +71,15 @@ static uint32_t hang_up(struct run *r, const struct flow_node *n, enum flow_left
 	return end(r, left, failure);
 }
 
-/* Copies sources to *at, with texts filled in and the language of the flow where none is given. */
+/* Copies sources to *at, with texts filled in and a language where none is given: the node's, else the flow's. */
 static uint32_t fill(struct run *r, const struct flow_srcs *from, struct flow_src *at)
 {
+	const char *node_language = r->g->nodes[r->s->node].language;
 	for (uint32_t i = 0; i < from->n; i++) {
 		at[i] = from->v[i];
 		if (at[i].kind == FLOW_SRC_SAY) {
 			at[i].text = flow_expand(r->s, at[i].text, r->mem);
-			at[i].language = at[i].language ? at[i].language : r->g->language;
+			at[i].language = at[i].language ? at[i].language : node_language ? node_language : r->g->language;
 		}
 	}
 	return from->n;
