@@ -160,6 +160,16 @@ enum pl_err pl_loop_on_turn(struct pl_loop *l, void (*fn)(void *arg), void *arg)
 	return PL_OK;
 }
 
+void pl_loop_off_turn(struct pl_loop *l, void (*fn)(void *arg), void *arg)
+{
+	for (size_t i = 0; i < l->n_hooks; i++)
+		if (l->hooks[i].fn == fn && l->hooks[i].arg == arg) {
+			l->n_hooks--;
+			memmove(&l->hooks[i], &l->hooks[i + 1], (l->n_hooks - i) * sizeof(l->hooks[0]));
+			return;
+		}
+}
+
 int pl_loop_backend_fd(const struct pl_loop *l) { return uv_backend_fd(&l->uv); }
 
 int pl_loop_backend_timeout_ms(const struct pl_loop *l)

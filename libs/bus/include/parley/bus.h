@@ -2,7 +2,8 @@
  *  Threads    everything on the loop's thread; nats.c runs inside the loop (docs/decisions/0002-bus.md), there is no hop.
  *  Flushing   what one turn of the loop publishes goes out in one write at the end of the turn.
  *  Bounds     reconnect buffer 32 MiB; then publishes are refused with PL_E_FULL and counted. A message is at most 1 MiB.
- *  Failure    NATS away: /readyz false, publishes are kept in the buffer, requests end with PL_E_UNAVAIL or PL_E_TIMEOUT,
+ *  Failure    NATS away: /readyz false, publishes are kept in the buffer, requests under way end with PL_E_UNAVAIL, new ones
+ *             wait in the buffer until their time is over (PL_E_TIMEOUT),
  *             consumers and tails resume at the sequence they had. js publishes are repeated with the same message id until
  *             acknowledged, so nothing published with bus_js_publish() is lost unless the process dies.
  *  Headers    Parley-Type: protobuf message name. Parley-Actor, Parley-Deadline (unix ms) on requests.
@@ -68,7 +69,9 @@ void bus_cancel(struct bus *b, uint64_t handle);	/* fn will not be called */
 /* Answering. A handler that answers later keeps m->req; everything else of the message dies with the handler. */
 void bus_answer(struct bus_req *r, const char *type, const void *data, size_t len);
 void bus_answer_err(struct bus_req *r, enum pl_err err, const struct pl_why *why);
-/** Sends the request on to another subject (e.g. the owner's node); the answer goes straight to the one who asked. */
+/** Sends the request on to another subject (e.g. the owner's node); the answer goes straight to the one who asked. If nobody
+ *  is there, the one who asked hears of it only by PL_E_TIMEOUT (NATS tells a missing responder to the owner of the inbox,
+ *  and only on its own connection): look with bus_find_node() first. */
 void bus_forward(struct bus_req *r, const char *subject, const struct bus_msg *m);
 const char *bus_req_actor(const struct bus_req *r);
 int64_t bus_req_deadline_us(const struct bus_req *r);	/* wall clock; 0: none */
@@ -119,7 +122,7 @@ void bus_consumer_close(struct bus_consumer *c);
 /* --- KV --- a bucket is the stream KV_<bucket>; keys [A-Za-z0-9_=.-] */
 struct bus_kv_cfg { const char *bucket; int64_t ttl_s, max_bytes; int history; bool memory; };
 void bus_kv_ensure(struct bus *b, const struct bus_kv_cfg *c, bus_reply_fn done, void *arg);
-/** rev 0: must not exist (create); PL_REV_ANY: whatever; else compare and set: PL_E_CONFLICT when it changed.
+/** rev 0: must not exist (create); BUS_REV_ANY: whatever; else compare and set. PL_E_CONFLICT when it is otherwise.
  *  done gets m->seq = the new revision. */
 #define BUS_REV_ANY UINT64_MAX
 void bus_kv_put(struct bus *b, const char *bucket, const char *key, const void *data, size_t len, uint64_t rev,
@@ -128,8 +131,9 @@ void bus_kv_delete(struct bus *b, const char *bucket, const char *key, uint64_t 
 /** PL_E_NOTFOUND when absent or deleted; else m->data, m->seq = revision, m->time_us. */
 void bus_kv_get(struct bus *b, const char *bucket, const char *key, bus_reply_fn done, void *arg);
 
-/** A lease: one holder per key in the bucket LEASES (memory, TTL 3 s), renewed each second. The fencing number is the revision
- *  of the key when it was gained: it only grows. */
+/** A lease: one holder per key in the bucket LEASES (TTL 3 s), renewed each second. The fencing number is given when it is
+ *  gained (a revision of the bucket FENCES): it only grows. Both buckets are on disk: in memory a restart of NATS would forget
+ *  the holder while it still counts on its lease, and the numbers would begin again at 1. */
 struct bus_lease;
 enum bus_lease_change { BUS_LEASE_GAINED, BUS_LEASE_LOST };
 PL_MUST enum pl_err bus_lease_new(struct bus_lease **ret, struct bus *b, const char *key,

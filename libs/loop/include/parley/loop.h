@@ -26,8 +26,9 @@ struct uv_loop_s *pl_loop_uv(struct pl_loop *l);
 PL_MUST enum pl_err pl_loop_post(struct pl_loop *l, void (*fn)(void *arg), void *arg);
 uint64_t pl_loop_post_refused(const struct pl_loop *l);
 
-/** Runs at the end of every turn, after all callbacks: flush what the turn has collected. Stays until the loop is freed. */
+/** Runs at the end of every turn, after all callbacks: flush what the turn has collected. Stays until it is taken off. */
 PL_MUST enum pl_err pl_loop_on_turn(struct pl_loop *l, void (*fn)(void *arg), void *arg);
+void pl_loop_off_turn(struct pl_loop *l, void (*fn)(void *arg), void *arg);
 
 /** fn runs once per pl_timer_set(); a timer may be set again inside its callback. */
 PL_MUST enum pl_err pl_timer_new(struct pl_timer **ret, struct pl_loop *l, void (*fn)(void *arg), void *arg);
