@@ -64,7 +64,7 @@ def make_secrets(folder):
 # Which events a service may publish (ev.<domain>.>), and the other subjects it needs.
 _EVENTS = {
     "auth": ["ev.auth.>"],
-    "api": [],
+    "api": ["presence.desk.*"],
     "sip-edge": ["ev.telephony.>"],
     "media": ["ev.media.>"],
     "call-control": ["ev.call.>", "ev.recording.>", "ev.voice.>", "acd.in.>"],
@@ -92,10 +92,10 @@ _KV = {
 def nats_permissions(service):
     """Subjects a service's NATS user may use (DESIGN: only its subjects)."""
     own_rpc = _RPC_OF[service]
-    publish = ["rpc.>", "node.>", "_INBOX.>", "_INBOX_*.>", "_R_.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>",
-               "$KV.LEASES.>", "presence.desk.*"] + _EVENTS[service]
+    publish = ["rpc.>", "node.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", "$KV.LEASES.>", "$KV.FENCES.>"] + _EVENTS[service]
+    publish += [f"_INBOX_{s}.>" for s in SERVICES]
     publish += [f"$KV.{b}.>" for b in _KV[service]]
-    subscribe = ["node.>", f"_INBOX_{service}.>", "ev.>", "_INBOX.>"] + own_rpc
+    subscribe = ["node.>", f"_INBOX_{service}.>", "ev.>"] + own_rpc
     if service in ("api",):
         subscribe += ["rt.>"]
     if service in ("acd-router",):
