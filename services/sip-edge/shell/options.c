@@ -1,0 +1,37 @@
+#include "options.h"
+
+#define AT(f) offsetof(struct edge_cfg, f)
+const struct cfg_opt edge_opts[] = {
+	{ "sip-address", CFG_STR, AT(sip_address), "127.0.0.1", 0, 64, "", "address the SIP listeners bind to" },
+	{ "sip-port", CFG_INT, AT(sip_port), "5060", 1, 65535, "", "port of the UDP and the TCP listener" },
+	{ "public-address", CFG_STR, AT(public_address), "", 0, 64, "",
+	  "address others reach us at (Via, Contact); default --sip-address; needed when that is 0.0.0.0 or ::" },
+	{ "tls-dir", CFG_STR, AT(tls_dir), "", 0, 255, "", "folder with agent.pem and cafile.pem; empty: no TLS listener" },
+	{ "tls-port", CFG_INT, AT(tls_port), "5061", 1, 65535, "", "port of the TLS listener" },
+	{ "sip-realm", CFG_STR, AT(realm), "parley", 0, 64, "",
+	  "digest realm; the stored secrets depend on it, so a change means new passwords" },
+	{ "sql-dir", CFG_STR, AT(sql_dir), "services/sip-edge/sql", 0, 0, "", "folder of the migrations" },
+	{ "udp-buffer-bytes", CFG_INT, AT(udp_buffer_bytes), "8388608", 65536, 268435456, "bytes",
+	  "send and receive buffer of the UDP socket; the kernel's net.core.rmem_max may cut it" },
+	{ "max-legs", CFG_INT, AT(max_legs), "20000", 1, 1000000, "", "more legs than this: 503 with Retry-After" },
+	{ "calls-per-s", CFG_INT, AT(calls_per_s), "0", 0, 100000, "1/s", "incoming calls accepted per second; 0: no limit" },
+	{ "calls-burst", CFG_INT, AT(calls_burst), "100", 1, 100000, "", "how many of them may come at once" },
+	{ "slow-ms", CFG_INT, AT(slow_ms), "1000", 0, 60000, "ms",
+	  "mean answer time of call-control above which 7 of 8 calls are refused; 0: never" },
+	{ "incoming-timeout-ms", CFG_INT, AT(incoming_timeout_ms), "3000", 100, 30000, "ms",
+	  "how long call-control may take to accept a call" },
+	{ "register-min-s", CFG_INT, AT(register_min_s), "30", 0, 86400, "s", "shorter registrations are refused with 423" },
+	{ "register-max-s", CFG_INT, AT(register_max_s), "3600", 10, 86400, "s", "longer ones are cut to this" },
+	{ "register-default-s", CFG_INT, AT(register_default_s), "300", 10, 86400, "s", "when the phone does not say" },
+	{ "session-expires-s", CFG_INT, AT(session_expires_s), "1800", 90, 86400, "s",
+	  "session timer (RFC 4028): a call whose far side is silent for so long ends" },
+	{ "ban-points", CFG_INT, AT(ban_points), "40", 1, 1000000, "",
+	  "points within the window that ban an address: wrong secret 4, probe of a stranger 2, no secret 1" },
+	{ "ban-window-s", CFG_INT, AT(ban_window_s), "60", 1, 86400, "s", "how long a point counts" },
+	{ "ban-s", CFG_INT, AT(ban_s), "60", 1, 86400, "s", "first ban; doubles with each relapse" },
+	{ "ban-max-s", CFG_INT, AT(ban_max_s), "86400", 1, 2592000, "s", "longest ban" },
+	{ "nonce-age-s", CFG_INT, AT(nonce_age_s), "300", 5, 86400, "s", "how long a digest nonce is good" },
+	{ "orphan-s", CFG_INT, AT(orphan_s), "60", 1, 3600, "s", "a leg whose owner is gone and that nobody adopts is hung up" },
+	{ "sip-trace", CFG_BOOL, AT(sip_trace), "false", 0, 0, "", "log every SIP message, masked, at level debug" },
+	CFG_END
+};
