@@ -4,8 +4,6 @@
 #include <parley/log.h>
 #include <stdlib.h>
 
-#define SWEEP_US (5 * PL_US_PER_S)
-
 static const char *const wait_names[FLOW_WAIT_N] = { "start", "play", "digits", "queue", "dial", "jump", "ended" };
 
 const char *session_wait_name(enum flow_wait w)
@@ -126,9 +124,8 @@ void sessions_lost(void *arg)
 }
 
 /* Ended ones answer repeated steps for a while; ones nobody steps belong to a channel that is gone. */
-void sessions_sweep(void *arg)
+void sessions_sweep(struct flow_svc *s)
 {
-	struct flow_svc *s = arg;
 	struct session *x, *tmp;
 	int64_t now = pl_mono_us();
 	HASH_ITER(hh, s->sessions, x, tmp) {
@@ -139,5 +136,4 @@ void sessions_sweep(void *arg)
 			log_warn("session.idle", LOG_S("session", x->id));
 		session_drop(s, x, true);
 	}
-	pl_timer_set(s->sweep, SWEEP_US);
 }

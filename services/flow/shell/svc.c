@@ -4,19 +4,23 @@
 #include <stdlib.h>
 
 #define STREAM_LEDGER "LEDGER"
+#define TICK_US (100 * PL_US_PER_MS)
+#define SWEEP_TICKS 50
 
 /* Ready when the caches hold what a call needs. Queues are missing only while acd-router is away: calls still run, with the default
  * music. */
 static void readiness(struct flow_svc *s)
 {
-	bool ok = graphs_loaded(s->graphs) && refs_loaded(s->refs);
-	obs_check_set(s->loaded, ok, ok ? "" : "flows and schedules are being read");
+	bool ok = graphs_loaded(s->graphs) && refs_loaded(s->refs), held = actors_held(s->actors);
+	obs_check_set(s->loaded, ok && held, ok ? held ? "" : "waits for its lease" : "flows and schedules are being read");
 }
 
-static void on_sweep(void *arg)
+static void on_tick(void *arg)
 {
-	sessions_sweep(arg);
-	readiness(arg);
+	struct flow_svc *s = arg;
+	if (s->ticks++ % SWEEP_TICKS == 0)
+		sessions_sweep(s);
+	readiness(s);
 }
 
 static void on_flow_changed(void *arg, const struct bus_msg *m)
@@ -111,7 +115,7 @@ enum pl_err flow_svc_new(struct flow_svc **ret, struct pl_app *app, const struct
 	if (!err)
 		err = refs_new(&s->refs, s, why);
 	if (!err)
-		err = pl_timer_new(&s->sweep, app->loop, on_sweep, s);
+		err = pl_timer_new(&s->tick, app->loop, on_tick, s);
 	if (!err)
 		err = listen(s, why);
 	if (!err)
@@ -121,7 +125,7 @@ enum pl_err flow_svc_new(struct flow_svc **ret, struct pl_app *app, const struct
 	graphs_refresh(s->graphs);
 	refs_refresh_schedules(s->refs);
 	refs_refresh_queues(s->refs);
-	pl_timer_set(s->sweep, 0);
+	pl_timer_every(s->tick, TICK_US);
 	return PL_OK;
 }
 
@@ -132,7 +136,7 @@ void flow_svc_free(struct flow_svc *s)
 	bus_unsubscribe(s->on_flow);
 	bus_unsubscribe(s->on_schedule);
 	bus_unsubscribe(s->on_queue);
-	pl_timer_free(s->sweep);
+	pl_timer_free(s->tick);
 	outbox_close(s->outbox);
 	pg_close(s->pg);	/* before the caches: jobs that are cut off still report to them */
 	sessions_free(s);

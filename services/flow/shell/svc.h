@@ -40,7 +40,8 @@ struct flow_svc {
 	struct graphs *graphs;
 	struct refs *refs;
 	struct session *sessions;	/* uthash, by id */
-	struct pl_timer *sweep;
+	struct pl_timer *tick;
+	uint64_t ticks;
 	struct obs_check *loaded;	/* readiness: flows, schedules and queues are known */
 	struct obs_metric *m_sessions, *m_steps, *m_refused, *m_failed, *m_step_us;
 	/* One step is computed at a time: its scratch is here instead of on the stack (70 KiB of variables). */
@@ -119,7 +120,7 @@ void session_drop(struct flow_svc *s, struct session *x, bool end);	/* end: the 
 void sessions_free(struct flow_svc *s);
 void sessions_adopt(void *arg, const char *id, const void *body, size_t len);	/* of libs/actor */
 void sessions_lost(void *arg);
-void sessions_sweep(void *arg);
+void sessions_sweep(struct flow_svc *s);
 enum flow_wait session_wait(const char *name);
 const char *session_wait_name(enum flow_wait w);
 
