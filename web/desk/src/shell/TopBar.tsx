@@ -1,0 +1,191 @@
+import { Menu, SegmentedControl } from '@mantine/core'
+import { IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
+import { Link } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+import { Avatar } from '../parts/parts.tsx'
+import { signOut } from '../state/desk.ts'
+import { Channel, isLive, isWorking } from '../state/model.ts'
+import { setTaste, useLive, usePhone, useSession, useTaste, useWork } from '../state/stores.ts'
+import { decimal, pct, timeS } from '../words/format.ts'
+import { useLink } from '../stream/link.ts'
+import { ctrl } from './keys.ts'
+import { openSearch } from './search.ts'
+import { StatePicker } from './StatePicker.tsx'
+import { useSecond } from '../state/clock.ts'
+import { useRouterState } from '@tanstack/react-router'
+import { IconActivity } from '@tabler/icons-react'
+
+export function Logo({ size = 28 }: { size?: number }) {
+	return (
+		<svg width={size} height={size} viewBox="0 0 28 28" fill="none" aria-hidden>
+			<path d="M4 9a5 5 0 0 1 5-5h7a5 5 0 0 1 5 5v3a5 5 0 0 1-5 5h-4l-4 4v-4.2A5 5 0 0 1 4 12Z" fill="currentColor" />
+			<path
+				d="M23.2 10.6A5 5 0 0 1 25 14.4v2.2a5 5 0 0 1-4 4.9V25l-3.6-3.4h-3.6"
+				stroke="currentColor"
+				strokeWidth="2"
+				strokeLinecap="round"
+				strokeLinejoin="round"
+			/>
+		</svg>
+	)
+}
+
+export function LineQuality() {
+	const { t } = useTranslation()
+	const q = usePhone((p) => p.quality)
+	if (!q) return null
+	const [Icon, look, word] =
+		q.level === 'good'
+			? ([IconWifi, 'c-ready', t('Line good')] as const)
+			: q.level === 'fair'
+				? ([IconWifi2, 'c-pause', t('Line fair')] as const)
+				: ([IconWifi1, 'c-bad', t('Line poor')] as const)
+	const why = {
+		'': '',
+		'loss-in': t('{share} of the sound to you is lost', { share: pct(q.lossPct / 100) }),
+		'loss-out': t('{share} of your sound is lost', { share: pct(q.lossPct / 100) }),
+		delay: t('the way takes {ms} ms', { ms: Math.round(q.rttMs) }),
+		jitter: t('sound arrives unevenly'),
+	}[q.cause]
+	return (
+		<span className="row g6 xs i2 nw linequality">
+			<Icon className={`i s16 ${look}`} aria-hidden />
+			<span>{word}</span>
+			<span className="i3 num">{why || `MOS ${decimal(q.mos)}`}</span>
+		</span>
+	)
+}
+
+function Capacity() {
+	const { t } = useTranslation()
+	const agent = useWork((w) => w.agent)
+	const status = useWork((w) => w.status)
+	const used = useWork((w) => w.order.filter((id) => w.items[id] && isLive(w.items[id])).length)
+	if (!agent || !isWorking(status)) return null
+	const max = agent.capacities.find((c) => c.channel === Channel.VOICE)?.max ?? 1
+	return (
+		<span className="row g4 xs i2 nw" title={t('Calls in hand, of as many as you take at once')}>
+			<IconPhone className="i s14" aria-hidden />
+			<b className="m num">
+				{used}/{max}
+			</b>
+			<span className="hid">{t('calls in hand')}</span>
+		</span>
+	)
+}
+
+/** On the Live page: that figures are fresh, by the server's clock. */
+function LiveClock() {
+	const { t } = useTranslation()
+	const now = useSecond()
+	const at = useLink((l) => l.figuresAt)
+	const loaded = useLive((l) => l.loaded)
+	const path = useRouterState({ select: (s) => s.location.pathname })
+	if (path !== '/live' || !loaded || at === undefined) return null
+	const stopped = now - at > 8000
+	return (
+		<span className="row g6 xs i2 nw">
+			<IconActivity className={`i s16 ${stopped ? 'c-pause' : 'c-ready'}`} aria-hidden />
+			{stopped ? t('Stopped') : t('Live')} · <span className="num">{timeS(stopped ? at : now)}</span>
+		</span>
+	)
+}
+
+export function UserMenu() {
+	const { t } = useTranslation()
+	const user = useSession((s) => s.user)
+	const taste = useTaste()
+	const name = user?.fullName || user?.username || ''
+	return (
+		<Menu position="bottom-end" width={264} closeOnItemClick={false} classNames={{ dropdown: 'pop', item: 'mi', label: 'ml' }}>
+			<Menu.Target>
+				<button type="button" className="avb" aria-label={t('You: {name}', { name })}>
+					<Avatar name={name} />
+				</button>
+			</Menu.Target>
+			<Menu.Dropdown>
+				<div className="col" style={{ padding: '6px 10px 8px' }}>
+					<b>{name}</b>
+					<span className="xs i3">{user?.username}</span>
+				</div>
+				<Menu.Divider />
+				<Menu.Label>{t('Theme')}</Menu.Label>
+				<div style={{ padding: '0 8px 6px' }}>
+					<SegmentedControl
+						fullWidth
+						size="xs"
+						aria-label={t('Theme')}
+						value={taste.theme}
+						onChange={(v) => setTaste({ theme: v as typeof taste.theme })}
+						data={[
+							{ value: 'auto', label: t('System') },
+							{ value: 'light', label: t('Light') },
+							{ value: 'dark', label: t('Dark') },
+						]}
+					/>
+				</div>
+				<Menu.Label>{t('Rows')}</Menu.Label>
+				<div style={{ padding: '0 8px 6px' }}>
+					<SegmentedControl
+						fullWidth
+						size="xs"
+						aria-label={t('Rows')}
+						value={taste.density}
+						onChange={(v) => setTaste({ density: v as typeof taste.density })}
+						data={[
+							{ value: 'compact', label: t('Compact') },
+							{ value: 'default', label: t('Default') },
+							{ value: 'comfortable', label: t('Roomy') },
+						]}
+					/>
+				</div>
+				<Menu.Label>{t('Announce to screen readers')}</Menu.Label>
+				<div style={{ padding: '0 8px 6px' }}>
+					<SegmentedControl
+						fullWidth
+						size="xs"
+						aria-label={t('Announce to screen readers')}
+						value={taste.spoken}
+						onChange={(v) => setTaste({ spoken: v as typeof taste.spoken })}
+						data={[
+							{ value: 'all', label: t('All') },
+							{ value: 'calls', label: t('Calls only') },
+							{ value: 'off', label: t('Off') },
+						]}
+					/>
+				</div>
+				<Menu.Divider />
+				<Menu.Item leftSection={<IconLogout className="i i2" aria-hidden />} onClick={() => void signOut()}>
+					{t('Sign out')}
+				</Menu.Item>
+			</Menu.Dropdown>
+		</Menu>
+	)
+}
+
+export function TopBar() {
+	const { t } = useTranslation()
+	const known = useWork((w) => w.known)
+	return (
+		<header className="top">
+			<Link to="/" className="logo" aria-label={t('Parley, home')}>
+				<Logo />
+			</Link>
+			<button type="button" className="search" onClick={openSearch} aria-keyshortcuts="Control+K">
+				<IconSearch className="i s16" aria-hidden />
+				<span className="sp el">{t('Search people, numbers or type a command')}</span>
+				<kbd className="kbd">{ctrl} K</kbd>
+			</button>
+			<span className="sp" />
+			<LiveClock />
+			<LineQuality />
+			{known && (
+				<>
+					<Capacity />
+					<StatePicker />
+				</>
+			)}
+			<UserMenu />
+		</header>
+	)
+}
