@@ -192,4 +192,5 @@ void consume_acked(struct bus *b, const char *ack);
 void kv_tick(struct bus *b, int64_t now_us);
 void kv_done(struct bus *b);
 void lease_tick(struct bus *b, int64_t now_us);
+void lease_done(struct bus *b);
 #endif

@@ -147,6 +147,8 @@ static void on_stream_reply(void *arg, enum pl_err err, json_t *reply, const str
 	struct stream *s = arg;
 	int code = (int)json_integer_value(json_object_get(json_object_get(reply, "error"), "err_code"));
 	s->busy = false;
+	if (s->b->closing)
+		return;
 	if (s->changed) {
 		stream_ask(s);
 	} else if (!err) {

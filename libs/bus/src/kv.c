@@ -42,7 +42,7 @@ static bool name_ok(const char *s, size_t max)
 static void op_end(struct kv_op *op, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
 	static const struct pl_why none;
-	if (op->done)
+	if (op->done && !op->b->closing)
 		op->done(op->arg, err, m, why ? why : &none);
 	free(op);
 }
@@ -140,7 +140,7 @@ static void on_value(void *arg, enum pl_err err, json_t *reply, const struct pl_
 		if (!err && marker)
 			err = pl_why_set(&mine, PL_E_NOTFOUND, "%s: deleted", op->subject);
 		op_end(op, err, err ? NULL : &m, &mine);
-	} else if ((!err && marker) || err == PL_E_NOTFOUND) { /* a create that met a marker: it stands for "absent" */
+	} else if (!op->b->closing && ((!err && marker) || err == PL_E_NOTFOUND)) { /* a create that met a marker: it stands for "absent" */
 		op->rev = err ? 0 : m.seq;
 		op_send(op);
 	} else {

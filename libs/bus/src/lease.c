@@ -33,7 +33,7 @@ struct bus_lease {
 
 static void look(struct bus_lease *l);
 
-static void lease_done(struct bus_lease *l)
+static void lease_free(struct bus_lease *l)
 {
 	pl_list_remove(&l->node);
 	free(l->key);
@@ -48,7 +48,7 @@ static bool alive(struct bus_lease *l)
 	if (!l->busy && !l->in_fn) {
 		if (l->rev)
 			bus_kv_delete(l->b, "LEASES", l->key, l->rev, NULL, NULL);
-		lease_done(l);
+		lease_free(l);
 	}
 	return false;
 }
@@ -233,4 +233,14 @@ void bus_lease_free(struct bus_lease *l)
 	l->closed = true;
 	l->state = LEASE_LOOK;
 	alive(l);
+}
+
+/* Those that were given up and waited for an answer. */
+void lease_done(struct bus *b)
+{
+	PL_LIST_EACH_SAFE(n, &b->leases) {
+		struct bus_lease *l = PL_CONTAINER(n, struct bus_lease, node);
+		if (l->closed)
+			lease_free(l);
+	}
 }

@@ -26,6 +26,7 @@ struct req {
 	struct bus *b;
 	uint64_t handle;
 	int64_t due_us;
+	bool own;	/* of this library: told when the bus closes, to free what it holds */
 	size_t at;	/* in the heap */
 };
 
@@ -418,6 +419,7 @@ uint64_t bus_ask(struct bus *b, const char *subject, const char *const *hdr, con
 	struct req *r = req_new(b, timeout_ms, fn, arg);
 	if (!r)
 		return 0;
+	r->own = true;
 	enum pl_err err = ask_msg(&m, subject, req_reply(r, reply), hdr, data, len);
 	if (!err)
 		err = bus_send(b, m, len + 256, r->handle);
@@ -452,8 +454,13 @@ enum pl_err mux_init(struct bus *b)
 
 void mux_done(struct bus *b)
 {
-	while (b->heap_n)
-		req_end(b->heap[b->heap_n - 1], false);
+	while (b->heap_n) {
+		struct req *r = b->heap[b->heap_n - 1];
+		if (r->own)
+			req_fail(r, PL_E_CANCELLED, "the bus was closed", false);
+		else
+			req_end(r, false); /* whose it was may be gone */
+	}
 	mux_detach(b);
 	free(b->heap);
 	free(b->slots);

@@ -113,10 +113,13 @@ void bus_close(struct bus *b)
 	conn_done(b);
 	pl_timer_free(b->tick);
 	jspub_done(b);
+	tail_down(b);
+	consume_down(b);
+	mux_done(b);
 	js_done(b);
 	kv_done(b);
+	lease_done(b);
 	node_done(b);
-	mux_done(b);
 	bus_reqs_free(b);
 	PL_LIST_EACH_SAFE(n, &b->subs)
 		bus_sub_free(PL_CONTAINER(n, struct bus_sub, node));
