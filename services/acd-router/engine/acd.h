@@ -244,8 +244,8 @@ int64_t acd_epoch_us(const struct acd *e);	/* time of the first input of this li
 /** The 16 bytes of an id that is the same on every copy: for the n-th effect of an input. UUIDv7 in form. */
 struct acd_id acd_fx_id(const struct acd *e, int64_t now_us, uint64_t seq, size_t n);
 
-/** Why the state is not what it must be: static text, NULL when it is. heal_us: how long an agent may be free while somebody waits;
- *  0 demands it at once. O(size of the state). */
+/** Why the state is not what it must be: static text, NULL when it is. now_us tells whether a lease is overdue, that is whether
+ *  the engine was not told the time for long. O(size of the state). */
 const char *acd_check(const struct acd *e, int64_t now_us);
 
 /** Bytes written, 0: cap is too small (acd_save_size() is enough). Versioned, little endian, with a checksum. */
@@ -283,6 +283,14 @@ bool acd_agent_next(const struct acd *e, uint32_t *pos, struct acd_id *ret);
 bool acd_reason_next(const struct acd *e, uint32_t *pos, struct acd_id *ret);
 /** Members of a queue as a decision would see them now, at most max. */
 size_t acd_queue_candidates(const struct acd *e, struct acd_id queue, struct acd_cand *out, size_t max);
+bool acd_agent_in_queue(const struct acd *e, struct acd_id agent, struct acd_id queue);
+struct acd_agent_place {
+	struct acd_id queue;
+	uint32_t place, eligible, waiting;	/* place 0: is not asked; then why says it */
+	uint8_t why;
+};
+/** An agent's queues and its place in the order of each; at most max. */
+size_t acd_agent_places(const struct acd *e, struct acd_id agent, struct acd_agent_place *out, size_t max);
 struct acd_counts { uint32_t queues, agents, items, contacts, offers, waiting; };
 struct acd_counts acd_counts_get(const struct acd *e);
 #endif

@@ -84,7 +84,7 @@ int64_t acd_member_score(const struct acd *e, const struct acd_queue *q, const s
 	}
 }
 
-static enum acd_why why_not(const struct acd *e, const struct acd_agent *a)
+enum acd_why acd_why_not(const struct acd *e, const struct acd_agent *a)
 {
 	if (!a->enabled)
 		return ACD_WHY_DISABLED;
@@ -121,7 +121,7 @@ static size_t candidates(const struct acd *e, const struct acd_queue *q, const s
 	for (uint32_t mi = q->members; mi && n < max && looked > 0; mi = acd_m(e, mi)->next, looked--) {
 		const struct acd_member *m = acd_m(e, mi);
 		if (mi != but && !m->eligible)
-			out[n++] = cand_of(e, q, m, why_not(e, acd_a(e, m->agent)));
+			out[n++] = cand_of(e, q, m, acd_why_not(e, acd_a(e, m->agent)));
 	}
 	return n;
 }

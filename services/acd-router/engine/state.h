@@ -193,6 +193,7 @@ void acd_pending(struct acd *e, size_t limit);
 uint32_t acd_pick(struct acd *e, const struct acd_queue *q, const struct acd_item *it);	/* member, 0: none */
 size_t acd_pick_all(const struct acd *e, const struct acd_queue *q, const struct acd_item *it, uint32_t *out, size_t max);
 int64_t acd_member_score(const struct acd *e, const struct acd_queue *q, const struct acd_member *m);
+enum acd_why acd_why_not(const struct acd *e, const struct acd_agent *a);
 struct acd_fx *acd_decide(struct acd *e, uint32_t ii, uint32_t ai, uint32_t mi);
 bool acd_tried(const struct acd_item *it, uint64_t agent_serial);
 #endif

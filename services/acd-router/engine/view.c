@@ -102,3 +102,27 @@ struct acd_counts acd_counts_get(const struct acd *e)
 {
 	return (struct acd_counts){ e->queues.used, e->agents.used, e->items.used, e->contacts.used, e->n_offers, e->n_waiting };
 }
+
+bool acd_agent_in_queue(const struct acd *e, struct acd_id agent, struct acd_id queue)
+{
+	uint32_t ai = acd_pool_find(&e->agents, agent);
+	return ai && acd_member_find(e, acd_a(e, ai), queue);
+}
+
+size_t acd_agent_places(const struct acd *e, struct acd_id agent, struct acd_agent_place *out, size_t max)
+{
+	uint32_t ai = acd_pool_find(&e->agents, agent);
+	size_t n = 0;
+	for (uint32_t mi = ai ? acd_a(e, ai)->members : 0; mi && n < max; mi = acd_m(e, mi)->next_of_agent) {
+		const struct acd_member *m = acd_m(e, mi);
+		if (!m->queue)
+			continue;
+		const struct acd_queue *q = acd_q(e, m->queue);
+		struct acd_agent_place *p = &out[n++];
+		*p = (struct acd_agent_place){ .queue = q->cfg.id, .eligible = acd_tree_size(e->member_nodes, q->eligible),
+			.waiting = acd_tree_size(e->item_nodes, q->waiting), .why = (uint8_t)acd_why_not(e, acd_a(e, ai)) };
+		if (m->eligible)
+			p->place = acd_tree_below(e->member_nodes, q->eligible, &e->member_nodes[mi].key, NULL) + 1;
+	}
+	return n;
+}
