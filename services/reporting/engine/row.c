@@ -151,7 +151,7 @@ static void on_queued(struct walk *w, const struct rep_fact *f)
 		open->result = REP_R_TRANSFERRED;
 		open->to_us = f->time_us;
 	}
-	go(w, REP_SEG_QUEUE, f->time_us, REP_R_TRANSFERRED);
+	go(w, REP_SEG_QUEUE, f->time_us, w->kind == REP_SEG_QUEUE ? REP_R_TRANSFERRED : w->kind == REP_SEG_MENU ? REP_R_NONE : REP_R_TRANSFER);
 	w->queue = f->queue;
 	w->queued = true;
 	if (r->n_visits == REP_VISITS_MAX)
@@ -184,20 +184,37 @@ static void connect(struct walk *w, uint8_t agent, int64_t t)
 							    .from_us = t };
 }
 
+/* The visit that was left: the queue's last one; at the same microsecond the next visit may have begun already (overflow). */
+static struct rep_visit *visit_left(struct rep_row *r, uint8_t queue)
+{
+	for (uint32_t i = r->n_visits; queue && i-- > 0;)
+		if (r->visits[i].queue == queue)
+			return &r->visits[i];
+	return visit_last(r);
+}
+
+static void seg_of_visit(struct rep_row *r, const struct rep_visit *v)
+{
+	for (uint32_t i = r->n_segs; i-- > 0;)
+		if (r->segs[i].kind == REP_SEG_QUEUE && r->segs[i].queue == v->queue) {
+			r->segs[i].result = v->result;
+			return;
+		}
+}
+
 static void on_dequeued(struct walk *w, const struct rep_fact *f)
 {
 	struct rep_row *r = w->row;
-	struct rep_visit *v = visit_last(r);
+	struct rep_visit *v = visit_left(r, f->queue);
+	bool moved = v && v != visit_last(r);
 	if (!v)
 		return;
-	if (v->result == REP_R_NONE || (r->ended_us && v->result != REP_R_ANSWERED)) {	/* the router knows best how it was left */
+	if (v->result == REP_R_NONE || ((moved || r->ended_us) && v->result != REP_R_ANSWERED)) {	/* the router knows best how */
 		v->to_us = v->to_us ? v->to_us : f->time_us;
 		v->result = f->result == REP_R_NONE ? REP_R_OTHER : (enum rep_result)f->result;
 	}
-	if (r->ended_us) {
-		struct rep_seg *last = line_last(r);
-		if (last && last->kind == REP_SEG_QUEUE)
-			last->result = v->result;
+	if (moved || r->ended_us) {
+		seg_of_visit(r, v);
 		return;
 	}
 	if (f->result == REP_R_ANSWERED) {
@@ -233,6 +250,8 @@ static void on_released(struct walk *w, const struct rep_fact *f)
 	k->wrap_ms = f->value;
 	if (!k->to_us) {	/* no call said when the contact was over: it was when wrap-up began */
 		from = PL_MAX(from, k->from_us);
+		if (w->kind == REP_SEG_TALK || w->kind == REP_SEG_HOLD)
+			from = PL_MAX(from, w->from_us);
 		work_end(w, from, REP_R_NORMAL, LIMBO);
 		k->to_us = from;
 	}
@@ -407,7 +426,27 @@ static void task_end(struct walk *w)
 		return;
 	struct rep_fact end = { .time_us = k ? k->to_us : v->to_us, .kind = REP_ENDED,
 				.by = v->result == REP_R_ABANDONED ? REP_R_CUSTOMER : REP_R_SYSTEM };
+	end.time_us = PL_MAX(end.time_us, w->from_us);
 	on_ended(w, &end);
+}
+
+/* By beginning; what lies inside another one after it. The time line is in order already, so few move. */
+static void sort(struct rep_row *r)
+{
+	for (uint32_t i = 1; i < r->n_segs; i++) {
+		struct rep_seg s = r->segs[i];
+		bool nested = s.kind == REP_SEG_RING || s.kind == REP_SEG_WRAP_UP;
+		uint32_t at = i;
+		while (at > 0) {
+			const struct rep_seg *p = &r->segs[at - 1];
+			bool p_nested = p->kind == REP_SEG_RING || p->kind == REP_SEG_WRAP_UP;
+			if (p->from_us < s.from_us || (p->from_us == s.from_us && (nested || !p_nested)))
+				break;
+			r->segs[at] = *p;
+			at--;
+		}
+		r->segs[at] = s;
+	}
 }
 
 void rep_build(const struct rep_ix *ix, struct rep_row *row)
@@ -432,5 +471,6 @@ void rep_build(const struct rep_ix *ix, struct rep_row *row)
 		row->final &= row->works[i].released || row->works[i].visit < 0;
 	if (!row->ended_us)
 		present(&w);
+	sort(row);
 	sums(row);
 }
