@@ -75,7 +75,7 @@ class Proc:
     def alive(self):
         return self.popen is not None and self.popen.poll() is None
 
-    def signal(self, sig):
+    def send(self, sig):
         if self.alive():
             os.kill(self.popen.pid, sig)
 
@@ -83,11 +83,11 @@ class Proc:
         self.wanted = False
         if not self.alive():
             return
-        self.signal(sig)
+        self.send(sig)
         try:
             self.popen.wait(wait_s)
         except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
+            self.send(signal.SIGKILL)
             self.popen.wait(10)
 
     def tail(self, n=12):
@@ -355,7 +355,7 @@ class Fleet:
     def obey(self, cmd):
         what = cmd["do"]
         if what == "signal":
-            self.procs[cmd["proc"]].signal(getattr(signal, "SIG" + cmd["signal"]))
+            self.procs[cmd["proc"]].send(getattr(signal, "SIG" + cmd["signal"]))
             if cmd["signal"] == "KILL":
                 self.procs[cmd["proc"]].popen.wait(10)
         elif what == "stop":
