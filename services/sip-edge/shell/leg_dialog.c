@@ -82,7 +82,7 @@ static int on_offer_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 void leg_offer(struct leg *l)
 {
 	char se[64];
-	const char *session = session_header(l, se);
+	const char *session = session_header(l, false, se);
 	if (l->offer_sdp) {
 		free(l->local_sdp);
 		l->local_sdp = PL_TAKE(l->offer_sdp);
@@ -135,7 +135,7 @@ void leg_reoffer_answer(struct leg *l, const struct leg_input *in)
 	if (!irq)
 		return;
 	bool invite = nta_incoming_method(irq) == sip_method_invite;
-	const char *session = session_header(l, se);
+	const char *session = session_header(l, true, se);
 	if (pl_empty(in->sdp)) {
 		leg_say(l, irq, SIP_488_NOT_ACCEPTABLE);
 		nta_incoming_destroy(irq);
@@ -208,7 +208,7 @@ static int on_update(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
 	session_refreshed(l, sip);
 	if (sip->sip_contact && l->sm.state >= LEG_UP)
 		nta_leg_server_route(l->dialog, NULL, sip->sip_contact);
-	const char *session = session_header(l, se);
+	const char *session = session_header(l, true, se);
 	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
 			    TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
 	nta_incoming_destroy(irq);

@@ -235,7 +235,7 @@ void leg_in_progress(struct leg *l, const struct leg_input *in)
 void leg_in_ok(struct leg *l, const struct leg_input *in)
 {
 	char se[64];
-	const char *session = session_header(l, se);
+	const char *session = session_header(l, true, se);
 	free(l->local_sdp);
 	l->local_sdp = strdup(in->sdp ? in->sdp : "");
 	nta_incoming_treply(l->invite_in, SIP_200_OK, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),

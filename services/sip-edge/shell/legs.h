@@ -128,8 +128,8 @@ void session_from_invite(struct leg *l, const sip_t *sip);
 void session_from_answer(struct leg *l, const sip_t *sip);
 void session_refreshed(struct leg *l, const sip_t *request);
 void session_due(struct leg *l);
-/** Text of the Session-Expires header for an answer of ours, or NULL; buf holds 64. */
-const char *session_header(const struct leg *l, char buf[64]);
+/** Text of the Session-Expires header for a 2xx (uas) or a request of ours, NULL when none is due; buf holds 64. */
+const char *session_header(const struct leg *l, bool uas, char buf[64]);
 
 /* owner.c: LegEvents out */
 void owner_tell(struct leg *l, Parley__Telephony__V1__LegEventKind kind, const struct leg_input *in);

@@ -66,12 +66,10 @@ void session_refreshed(struct leg *l, const sip_t *request)
 	arm(l);
 }
 
-const char *session_header(const struct leg *l, char buf[64])
+const char *session_header(const struct leg *l, bool uas, char buf[64])
 {
 	if (!l->session.supported || !l->session.interval_s)
 		return NULL;
-	/* Every message of ours with this header is a 2xx or a request of ours: "us" differs. */
-	bool uas = l->offer_in || (l->incoming && l->sm.state < LEG_UP);
 	const char *us = uas ? "uas" : "uac", *them = uas ? "uac" : "uas";
 	snprintf(buf, 64, "%u;refresher=%s", l->session.interval_s, l->session.we_refresh ? us : them);
 	return buf;
@@ -96,7 +94,7 @@ static int on_refresh_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 static void refresh(struct leg *l)
 {
 	char se[64];
-	const char *session = session_header(l, se);
+	const char *session = session_header(l, false, se);
 	bool update = l->session.supported && l->session.update_ok;
 	if (l->refresh_out || l->sm.state != LEG_UP)
 		return;
