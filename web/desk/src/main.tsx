@@ -4,33 +4,18 @@ import '@mantine/core/styles/baseline.css'
 import '@mantine/core/styles/default-css-variables.css'
 import '@mantine/core/styles/global.css'
 import '@mantine/core/styles/UnstyledButton.css'
-import '@mantine/core/styles/Button.css'
-import '@mantine/core/styles/Paper.css'
 import '@mantine/core/styles/Popover.css'
 import '@mantine/core/styles/CloseButton.css'
-import '@mantine/core/styles/Group.css'
-import '@mantine/core/styles/Loader.css'
-import '@mantine/core/styles/Overlay.css'
-import '@mantine/core/styles/ModalBase.css'
-import '@mantine/core/styles/Modal.css'
-import '@mantine/core/styles/Input.css'
-import '@mantine/core/styles/Text.css'
-import '@mantine/core/styles/ScrollArea.css'
-import '@mantine/core/styles/FloatingIndicator.css'
-import '@mantine/core/styles/SegmentedControl.css'
-import '@mantine/core/styles/Notification.css'
 import '@mantine/core/styles/Menu.css'
-import '@mantine/notifications/styles.css'
 import './theme/tokens.css'
 import './theme/base.css'
 import './theme/mantine.css'
 import './theme/shell.css'
 import './theme/rtl.css'
 import { MantineProvider } from '@mantine/core'
-import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { StrictMode, useEffect } from 'react'
+import { lazy, StrictMode, Suspense, useEffect } from 'react'
 import { createRoot } from 'react-dom/client'
 import { SignIn, Unreachable } from './pages/signin/SignIn.tsx'
 import { router } from './router.tsx'
@@ -39,6 +24,9 @@ import { query } from './state/query.ts'
 import { useSession, useTaste } from './state/stores.ts'
 import { theme, themeManager } from './theme/theme.ts'
 import { startWords } from './words/i18n.ts'
+
+// Drawn after the page: nothing is said by toast in the first moment.
+const Toasts = lazy(() => import('./shell/Toasts.tsx'))
 
 function App() {
 	const phase = useSession((s) => s.phase)
@@ -55,7 +43,9 @@ function Themed() {
 	return (
 		// No inline styles of the kit's: the page lives under a strict Content-Security-Policy.
 		<MantineProvider theme={theme} withCssVariables={false} withGlobalClasses={false} colorSchemeManager={themeManager} defaultColorScheme="auto">
-			<Notifications position="bottom-right" limit={3} autoClose={6000} zIndex={300} />
+			<Suspense fallback={null}>
+				<Toasts />
+			</Suspense>
 			<App />
 		</MantineProvider>
 	)

@@ -3,7 +3,7 @@
 import { IconArrowsSort } from '@tabler/icons-react'
 import { type ColumnDef, flexRender, tableFeatures, useTable } from '@tanstack/react-table'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type CSSProperties, type ReactNode, useEffect, useMemo, useReducer, useRef, useState } from 'react'
+import { type CSSProperties, type PointerEvent, type ReactNode, useEffect, useMemo, useReducer, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { afterClickMs, arrange, type Order, vanishMs } from './freeze.ts'
 
@@ -18,6 +18,8 @@ export interface Column<T> {
 }
 export interface LiveTableProps<T> {
 	label: string
+	/** What stands above the table; it finds a place for the chip that says the order has changed. */
+	head: (changed: ReactNode) => ReactNode
 	columns: Column<T>[]
 	/** In the order they should have. */
 	rows: T[]
@@ -86,22 +88,10 @@ export function LiveTable<T extends object>(p: LiveTableProps<T>) {
 	const after = rows.length > virtualFrom ? virtual.getTotalSize() - before - window.length * p.rowHeight : 0
 	const byId = new Map(p.columns.map((c) => [c.id, c]))
 
-	if (!rows.length) return <>{p.empty}</>
-	return (
-		<div
-			className={`lt ${p.className ?? ''}`}
-			ref={box}
-			style={{ ['--row' as string]: `${p.rowHeight}px` } as CSSProperties}
-			onPointerEnter={(e) => e.pointerType !== 'touch' && setInside((s) => ({ ...s, pointer: true }))}
-			onPointerLeave={() => setInside((s) => ({ ...s, pointer: false }))}
-			onFocus={() => setInside((s) => ({ ...s, focus: true }))}
-			onBlur={(e) => !e.currentTarget.contains(e.relatedTarget) && setInside((s) => ({ ...s, focus: false }))}
-			onPointerDown={() => setClickedAt(performance.now())}
-		>
-			{frozen && shown.changed && (
+	const changed = frozen && shown.changed && (
 				<button
 					type="button"
-					className="chip acc changed"
+					className="chip acc"
 					onClick={() => {
 						kept.current = arrange(kept.current, p.rows, p.keyOf, false, performance.now())
 						redraw()
@@ -110,7 +100,29 @@ export function LiveTable<T extends object>(p: LiveTableProps<T>) {
 					<IconArrowsSort className="i" aria-hidden />
 					{t('order changed')}
 				</button>
-			)}
+			)
+	const hand = {
+		onPointerEnter: (e: PointerEvent) => e.pointerType !== 'touch' && setInside((s) => ({ ...s, pointer: true })),
+		onPointerLeave: () => setInside((s) => ({ ...s, pointer: false })),
+	}
+	if (!rows.length)
+		return (
+			<>
+				{p.head(null)}
+				{p.empty}
+			</>
+		)
+	return (
+		<div className="ltbox" {...hand}>
+		{p.head(changed)}
+		<div
+			className={`lt ${p.className ?? ''}`}
+			ref={box}
+			style={{ ['--row' as string]: `${p.rowHeight}px` } as CSSProperties}
+			onFocus={() => setInside((s) => ({ ...s, focus: true }))}
+			onBlur={(e) => !e.currentTarget.contains(e.relatedTarget) && setInside((s) => ({ ...s, focus: false }))}
+			onPointerDown={() => setClickedAt(performance.now())}
+		>
 			<table className="t" aria-label={p.label} aria-rowcount={rows.length + 1}>
 				<thead>
 					<tr>
@@ -155,6 +167,7 @@ export function LiveTable<T extends object>(p: LiveTableProps<T>) {
 					{after > 0 && <tr aria-hidden style={{ height: after }} />}
 				</tbody>
 			</table>
+		</div>
 		</div>
 	)
 }

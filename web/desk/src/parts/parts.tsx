@@ -18,7 +18,7 @@ import {
 	IconVideo,
 	type Icon,
 } from '@tabler/icons-react'
-import { type ReactNode, useEffect, useState, useSyncExternalStore } from 'react'
+import { createContext, type ReactNode, use, useEffect, useState, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useSecond } from '../state/clock.ts'
 import { AgentState, Channel } from '../state/model.ts'
@@ -78,9 +78,16 @@ export function ChannelTile({ channel, small }: { channel: Channel; small?: bool
 	)
 }
 
+/** Figures that stopped have clocks that stop with them: the server time they stand at, while the stream is quiet. */
+export const Stopped = createContext<number | undefined>(undefined)
+export function usePageSecond(): number {
+	const now = useSecond()
+	return use(Stopped) ?? now
+}
+
 /** A clock that runs since a moment: "04:12" in a bar, "4:12" in a table. */
 export function Since({ at, padded = false }: { at: number; padded?: boolean }) {
-	const now = useSecond()
+	const now = usePageSecond()
 	return <time className="num">{padded ? clock(now - at) : length(now - at)}</time>
 }
 /** A clock that runs towards a moment; past it says so. */
@@ -90,7 +97,7 @@ export function Until({ at }: { at: number }) {
 	const left = at - now
 	return (
 		<time className="num">
-			{left >= 0 ? t('{time} left', { time: length(left + 999) }) : t('over by {time}', { time: length(-left) })}
+			{left >= 0 ? t('{time} left', { time: length(left) }) : t('over by {time}', { time: length(-left) })}
 		</time>
 	)
 }

@@ -1,5 +1,10 @@
 // Ctrl K: actions with their keys, numbers to dial, people to look at, pages. Only what works is in it.
 import { Spotlight, spotlight, type SpotlightActionData, type SpotlightActionGroupData } from '@mantine/spotlight'
+import '@mantine/core/styles/Overlay.css'
+import '@mantine/core/styles/ModalBase.css'
+import '@mantine/core/styles/Modal.css'
+import '@mantine/core/styles/Input.css'
+import '@mantine/core/styles/ScrollArea.css'
 import '@mantine/spotlight/styles.css'
 import {
 	IconActivity,
@@ -121,6 +126,9 @@ export default function Search() {
 			nothingFound={t('Nothing of that name') as ReactNode}
 			highlightQuery={false}
 			scrollable
+			lockScroll={false}
+			yOffset="12vh"
+			overlayProps={{ backgroundOpacity: 0.25, blur: 0 }}
 			maxHeight={420}
 			shortcut={null}
 			filter={(query, list) => {

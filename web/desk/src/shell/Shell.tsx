@@ -1,4 +1,3 @@
-import { Modal } from '@mantine/core'
 import { IconActivity, IconHeadset, IconHistory, type Icon } from '@tabler/icons-react'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect, useState } from 'react'
@@ -7,12 +6,13 @@ import { liveCall } from '../state/model.ts'
 import { mayHistory, mayLive, useSession, useWork } from '../state/stores.ts'
 import { Since, Who } from '../parts/parts.tsx'
 import { Banner } from './Banner.tsx'
-import { activeKeys, ctrl, useKeys } from './keys.ts'
+import { useKeys } from './keys.ts'
 import { openSearch, useSearch } from './search.ts'
 import { TopBar } from './TopBar.tsx'
 import { SignInOverlay } from '../pages/signin/SignIn.tsx'
 
 const Search = lazy(() => import('./Search.tsx'))
+const KeyList = lazy(() => import('./KeyList.tsx'))
 
 interface Entry {
 	to: '/desk' | '/live' | '/history'
@@ -58,25 +58,6 @@ function ReturnStrip() {
 			</span>
 			{call.answeredAt && <Since at={call.answeredAt} padded />}
 		</Link>
-	)
-}
-
-function KeyList({ opened, close }: { opened: boolean; close: () => void }) {
-	const { t } = useTranslation()
-	const acts = opened ? activeKeys().filter((a) => a.name) : []
-	return (
-		<Modal opened={opened} onClose={close} title={t('Keys of this page')} classNames={{ content: 'md-content' }} size={440}>
-			<dl className="dl keys">
-				{acts.map((a) => (
-					<div key={a.key} style={{ display: 'contents' }}>
-						<dt>
-							<kbd className="kbd">{a.key.replace('Ctrl', ctrl).replaceAll('+', ' ')}</kbd>
-						</dt>
-						<dd>{a.name}</dd>
-					</div>
-				))}
-			</dl>
-		</Modal>
 	)
 }
 
@@ -127,7 +108,11 @@ export function Shell() {
 					<Search />
 				</Suspense>
 			)}
-			<KeyList opened={keys} close={() => setKeys(false)} />
+			{keys && (
+				<Suspense fallback={null}>
+					<KeyList close={() => setKeys(false)} />
+				</Suspense>
+			)}
 			{over && <SignInOverlay />}
 		</div>
 	)

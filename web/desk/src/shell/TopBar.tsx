@@ -1,4 +1,4 @@
-import { Menu, SegmentedControl } from '@mantine/core'
+import { Menu } from '@mantine/core'
 import { IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
 import { Link } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
@@ -91,6 +91,24 @@ function LiveClock() {
 	)
 }
 
+interface ChoiceProps<T extends string> {
+	label: string
+	value: T
+	set: (value: T) => void
+	data: [T, string][]
+}
+function Choice<T extends string>({ label, value, set, data }: ChoiceProps<T>) {
+	return (
+		<div className="seg s fill" role="radiogroup" aria-label={label}>
+			{data.map(([v, word]) => (
+				<button type="button" role="radio" key={v} aria-checked={v === value} onClick={() => set(v)}>
+					{word}
+				</button>
+			))}
+		</div>
+	)
+}
+
 export function UserMenu() {
 	const { t } = useTranslation()
 	const user = useSession((s) => s.user)
@@ -111,48 +129,27 @@ export function UserMenu() {
 				<Menu.Divider />
 				<Menu.Label>{t('Theme')}</Menu.Label>
 				<div style={{ padding: '0 8px 6px' }}>
-					<SegmentedControl
-						fullWidth
-						size="xs"
-						aria-label={t('Theme')}
-						value={taste.theme}
-						onChange={(v) => setTaste({ theme: v as typeof taste.theme })}
-						data={[
-							{ value: 'auto', label: t('System') },
-							{ value: 'light', label: t('Light') },
-							{ value: 'dark', label: t('Dark') },
-						]}
-					/>
+					<Choice label={t('Theme')} value={taste.theme} set={(theme) => setTaste({ theme })} data={[
+							['auto', t('System')],
+							['light', t('Light')],
+							['dark', t('Dark')],
+						]} />
 				</div>
 				<Menu.Label>{t('Rows')}</Menu.Label>
 				<div style={{ padding: '0 8px 6px' }}>
-					<SegmentedControl
-						fullWidth
-						size="xs"
-						aria-label={t('Rows')}
-						value={taste.density}
-						onChange={(v) => setTaste({ density: v as typeof taste.density })}
-						data={[
-							{ value: 'compact', label: t('Compact') },
-							{ value: 'default', label: t('Default') },
-							{ value: 'comfortable', label: t('Roomy') },
-						]}
-					/>
+					<Choice label={t('Rows')} value={taste.density} set={(density) => setTaste({ density })} data={[
+							['compact', t('Compact')],
+							['default', t('Default')],
+							['comfortable', t('Roomy')],
+						]} />
 				</div>
 				<Menu.Label>{t('Announce to screen readers')}</Menu.Label>
 				<div style={{ padding: '0 8px 6px' }}>
-					<SegmentedControl
-						fullWidth
-						size="xs"
-						aria-label={t('Announce to screen readers')}
-						value={taste.spoken}
-						onChange={(v) => setTaste({ spoken: v as typeof taste.spoken })}
-						data={[
-							{ value: 'all', label: t('All') },
-							{ value: 'calls', label: t('Calls only') },
-							{ value: 'off', label: t('Off') },
-						]}
-					/>
+					<Choice label={t('Announce to screen readers')} value={taste.spoken} set={(spoken) => setTaste({ spoken })} data={[
+							['all', t('All')],
+							['calls', t('Calls only')],
+							['off', t('Off')],
+						]} />
 				</div>
 				<Menu.Divider />
 				<Menu.Item leftSection={<IconLogout className="i i2" aria-hidden />} onClick={() => void signOut()}>

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { explain } from '../state/rpc.ts'
+import { Code, codeOf, explain } from '../state/rpc.ts'
 import { trouble } from '../state/say.ts'
 
 /** Runs an act of the server's: pressed look at once, "slow" after 1 s, its refusal in words. Nothing is assumed. */
@@ -21,7 +21,8 @@ export function useBusy(onError: (text: string) => void = trouble) {
 				await act()
 				return true
 			} catch (e) {
-				onError(explain(e))
+				// The session is over: the sign-in over the page says so.
+				if (codeOf(e) !== Code.Unauthenticated) onError(explain(e))
 				return false
 			} finally {
 				clearTimeout(timer)

@@ -33,6 +33,7 @@ import type { Item, Mark, Offer, Phase, Recording, Status, Work } from './model.
 
 export const ms = (t: Timestamp | undefined): number | undefined => (t ? timestampMs(t) : undefined)
 export const endedShownMs = 3000
+const sameMs = 300
 
 export const metaOf = (e: Message): EventMeta | undefined => (e as Message & { meta?: EventMeta }).meta
 
@@ -192,20 +193,23 @@ function connected(w: Work, id: string, at: number, recorded: boolean): Work {
 	return { ...next, offers: next.offers.filter((o) => o.interactionId !== id) }
 }
 
-const held = (i: Item, at: number): Item =>
-	i.heldSince ? i : { ...i, phase: 'held', heldSince: at, holds: i.holds + 1, marks: mark(i, { kind: 'held', at }) }
+// The answer of the RPC may have been here first: then only the line in the course is missing.
+function held(i: Item, at: number): Item {
+	const marks = mark(i, { kind: 'held', at })
+	if (i.heldSince) return { ...i, marks }
+	return { ...i, phase: 'held', heldSince: at, holds: i.holds + 1, marks }
+}
 
 function resumed(i: Item, at: number): Item {
-	if (!i.heldSince) return i
-	const took = Math.max(0, at - i.heldSince)
-	const marks = i.marks.map((m) => (m.kind === 'held' && m.at === i.heldSince ? { ...m, ms: took } : m))
-	return { ...i, phase: 'talking', heldSince: undefined, heldMs: i.heldMs + took, marks }
+	const open = i.marks.findLast((m) => m.kind === 'held' && m.ms === undefined)
+	const marks = i.marks.map((m) => (m === open ? { ...m, ms: Math.max(0, at - m.at) } : m))
+	if (!i.heldSince) return open ? { ...i, marks } : i
+	return { ...i, phase: 'talking', heldSince: undefined, heldMs: i.heldMs + Math.max(0, at - i.heldSince), marks }
 }
 
 function recordingPaused(i: Item, at: number, paused: boolean): Item {
-	if (paused === (i.recording === 'paused')) return i
-	const kind = paused ? 'recording-paused' : 'recording-resumed'
-	return { ...i, recording: paused ? 'paused' : 'on', recordingSince: paused ? at : undefined, marks: mark(i, { kind, at }) }
+	const marks = mark(i, { kind: paused ? 'recording-paused' : 'recording-resumed', at })
+	return { ...i, recording: paused ? 'paused' : 'on', recordingSince: paused ? at : undefined, marks }
 }
 
 function ended(i: Item, at: number, reason: string): Item {
@@ -215,7 +219,8 @@ function ended(i: Item, at: number, reason: string): Item {
 }
 
 function mark(i: Item, m: Mark): Mark[] {
-	if (i.marks.some((x) => x.kind === m.kind && x.at === m.at)) return i.marks
+	// Two sources may tell of one thing with times that differ by a little.
+	if (i.marks.some((x) => x.kind === m.kind && Math.abs(x.at - m.at) < sameMs)) return i.marks
 	return [...i.marks, m].sort((a, b) => a.at - b.at)
 }
 

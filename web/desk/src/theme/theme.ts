@@ -9,7 +9,7 @@ export const theme = createTheme({
 	components: {
 		Popover: { defaultProps: { transitionProps: { duration: 0 }, withinPortal: true, shadow: undefined } },
 		Menu: { defaultProps: { transitionProps: { duration: 0 }, withinPortal: true, shadow: undefined } },
-		Modal: { defaultProps: { transitionProps: { duration: 0 }, overlayProps: { backgroundOpacity: 0.45 }, centered: true } },
+		Modal: { defaultProps: { transitionProps: { duration: 0 }, lockScroll: false, overlayProps: { backgroundOpacity: 0.45 }, centered: true } },
 	},
 })
 

@@ -1,7 +1,7 @@
 // Words. Keys are whole English sentences in ICU form, so English needs no file and a missing translation is readable.
-import i18next from 'i18next'
-import ICU from 'i18next-icu'
+import i18next, { type Module } from 'i18next'
 import { initReactI18next } from 'react-i18next'
+import { icu } from './icu.ts'
 
 const files: Record<string, () => Promise<{ default: Record<string, string> }>> = {
 	it: () => import('./it.json'),
@@ -10,7 +10,12 @@ const rightToLeft = new Set(['ar', 'fa', 'he', 'ur'])
 
 export async function startWords(language: string): Promise<void> {
 	await i18next
-		.use(new ICU({ bindI18nStore: 'added' }))
+		.use({
+			type: 'i18nFormat' as const,
+			init() {},
+			parse: (message: string, values: Record<string, unknown>, language: string) => icu(message, values, language),
+			addLookupKeys: (keys: string[]) => keys,
+		} as Module)
 		.use(initReactI18next)
 		.init({
 			lng: 'en',

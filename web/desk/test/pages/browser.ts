@@ -22,7 +22,6 @@ export async function open(look: Look, more: { locale?: string } = {}): Promise<
 		colorScheme: look.theme,
 		locale: more.locale ?? 'en-GB',
 		timezoneId: 'Europe/Rome',
-		reducedMotion: 'reduce',
 		permissions: ['microphone', 'notifications'],
 		args: [
 			'--no-sandbox',

@@ -107,7 +107,7 @@ export const scenes: Scene[] = [
 			await startWork(s.page)
 			await talk(s)
 			await s.page.getByRole('button', { name: 'Transfer' }).click()
-			await s.page.getByText('Elena Fabbri').waitFor()
+			await s.page.locator('.pr', { hasText: 'Elena Fabbri' }).waitFor()
 		},
 	},
 	{

@@ -8,9 +8,10 @@ import { length, when } from '../../words/format.ts'
 import { useEarlier } from './OfferStack.tsx'
 
 /** What is known of the person on the line, and what was before. */
-export function Context({ item }: { item: Item }) {
+type Known = Pick<Item, 'name' | 'number' | 'queueName' | 'queuedAt'> & Partial<Pick<Item, 'dialled' | 'answeredAt' | 'id'>>
+export function Context({ item }: { item: Known & { interactionId?: string } }) {
 	const { t } = useTranslation()
-	const earlier = useEarlier(item.number, item.id)
+	const earlier = useEarlier(item.number, item.id ?? item.interactionId ?? '')
 	const now = useSecond()
 	const number = <Phone number={item.number} />
 	return (

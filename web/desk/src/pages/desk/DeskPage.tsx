@@ -1,19 +1,21 @@
-import { IconAddressBook, IconCircleCheck, IconHeadset, IconPlayerPause } from '@tabler/icons-react'
+import { IconAddressBook, IconAlertTriangle, IconCircleCheck, IconHeadset, IconPlayerPause } from '@tabler/icons-react'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useCallback, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useShallow } from 'zustand/react/shallow'
-import { Empty } from '../../parts/parts.tsx'
+import { Empty, Since } from '../../parts/parts.tsx'
 import { useBusy } from '../../shell/busy.ts'
 import { useStale } from '../../shell/Banner.tsx'
 import { useKeys } from '../../shell/keys.ts'
 import { setMyState } from '../../state/desk.ts'
 import { AgentState, isLive, isWorking, type Item, liveCall } from '../../state/model.ts'
-import { useWork } from '../../state/stores.ts'
+import { ms } from '../../state/fold.ts'
+import { useLive, useWork } from '../../state/stores.ts'
+import { num } from '../../words/format.ts'
 import { CallBody } from './CallBody.tsx'
 import { CallZone } from './CallZone.tsx'
 import { Context } from './Context.tsx'
-import { OfferStack } from './OfferStack.tsx'
+import { OfferStack, stack } from './OfferStack.tsx'
 import { WorkList } from './WorkList.tsx'
 import './desk.css'
 
@@ -68,6 +70,7 @@ export function DeskPage() {
 		},
 	])
 	const stale = useStale()
+	const offer = stack(useWork((w) => w.offers)).find((o) => !o.ended)
 	const call = liveCall({ items: work.items, order: work.order } as never)
 	if (!work.loaded) return <main className="desk" id="main" />
 	return (
@@ -99,6 +102,8 @@ export function DeskPage() {
 			<aside className={`ctx col${context ? ' open' : ''}`} aria-label={t('Contact')} tabIndex={-1}>
 				{chosen ? (
 					<Context key={chosen.id} item={chosen} />
+				) : offer ? (
+					<Context key={offer.interactionId} item={offer} />
 				) : (
 					<div style={{ padding: 12 }} className="i3">
 						{t('Who calls appears here, with earlier calls.')}
@@ -128,12 +133,12 @@ function Idle() {
 		return (
 			<div className="body">
 				<Empty
-					Icon={IconPlayerPause}
+					Icon={status.missed ? IconAlertTriangle : IconPlayerPause}
 					look={status.missed ? 'bad' : 'pause'}
 					title={status.missed ? t('Paused: a call was not answered') : t('You are paused')}
 					text={status.missed ? t('No calls are offered until you are back.') : t('Calls go to your colleagues meanwhile.')}
 				>
-					<button type="button" className="btn sm" onClick={() => void run(() => setMyState(AgentState.READY))}>
+					<button type="button" className="btn sm p" onClick={() => void run(() => setMyState(AgentState.READY))}>
 						<IconCircleCheck className="i" aria-hidden />
 						{t('Back to Ready')}
 					</button>
@@ -147,6 +152,32 @@ function Idle() {
 				title={t('Nothing in hand')}
 				text={t('You are Ready. The next call appears above with who it is and why it came.')}
 			/>
+			<QueuesNow />
 		</div>
+	)
+}
+
+/** The agent's own queues, while nothing is in hand. */
+function QueuesNow() {
+	const { t } = useTranslation()
+	const mine = useWork((w) => w.queues)
+	const live = useLive((l) => l.queues)
+	const shown = mine.map((q) => live[q.id]).filter((f) => !!f)
+	if (!shown.length) return null
+	return (
+		<section aria-label={t('Queues now')}>
+			<h2 className="sec" style={{ paddingInline: 0 }}>
+				{t('Queues now')}
+			</h2>
+			<ul className="qs">
+				{shown.map((f) => (
+					<li key={f.queueId} className={f.waiting > 0 && f.agentsReady === 0 ? 'bad' : ''}>
+						<span className="xs el">{f.queueName}</span>
+						<b className="num">{num(f.waiting)}</b>
+						<span className="xs">{f.longestSince ? <Since at={ms(f.longestSince) ?? 0} /> : t('nobody waits')}</span>
+					</li>
+				))}
+			</ul>
+		</section>
 	)
 }

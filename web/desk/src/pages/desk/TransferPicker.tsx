@@ -147,7 +147,7 @@ export function TransferPicker({ call, close }: { call: Item; close: () => void 
 				<span>
 					<kbd className="kbd">Enter</kbd> {t('send')}
 				</span>
-				<span className="sp end">{t('You are free at once; the customer hears music.')}</span>
+				<span className="sp end nw">{t('The customer hears music meanwhile.')}</span>
 			</div>
 		</div>
 	)

@@ -1,10 +1,11 @@
 // A supervisor's acts on an agent: those that exist, by state. Reversible ones happen at once with an undo; signing out asks first.
-import { Menu, Modal } from '@mantine/core'
+import { Menu } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { IconCircleCheck, IconDots, IconLogout, IconPlayerPause } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { Layer } from '../../parts/Layer.tsx'
 import { useBusy } from '../../shell/busy.ts'
 import { AgentState } from '../../state/model.ts'
 import { rpc } from '../../state/rpc.ts'
@@ -89,13 +90,8 @@ export function AgentActs({ row }: { row: AgentRow }) {
 					</Menu.Item>
 				</Menu.Dropdown>
 			</Menu>
-			<Modal
-				opened={asking}
-				onClose={() => ask(false)}
-				size={420}
-				title={t('Sign out {name}?', { name: row.name })}
-				classNames={{ content: 'md-content' }}
-			>
+			{asking && (
+			<Layer close={() => ask(false)} title={t('Sign out {name}?', { name: row.name })}>
 				<p className="i2" style={{ marginBottom: 14 }}>
 					{row.state === AgentState.ON_CONTACT
 						? t('The call in hand goes on and ends as usual. No more calls are offered after it.')
@@ -116,7 +112,8 @@ export function AgentActs({ row }: { row: AgentRow }) {
 						{t('Sign out')}
 					</button>
 				</div>
-			</Modal>
+			</Layer>
+			)}
 		</>
 	)
 }

@@ -15,14 +15,14 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Column, LiveTable } from '../../parts/LiveTable.tsx'
-import { Avatar, ChannelTile, Empty, Loading, Phone, Since, SlBar, Spark, StateChip, Who } from '../../parts/parts.tsx'
+import { Avatar, ChannelTile, Empty, Loading, Phone, Since, SlBar, Spark, StateChip, Stopped, usePageSecond, Who } from '../../parts/parts.tsx'
 import type { LiveSearch } from '../../router.tsx'
 import { useStale } from '../../shell/Banner.tsx'
-import { useSecond } from '../../state/clock.ts'
 import { ms } from '../../state/fold.ts'
 import { AgentState } from '../../state/model.ts'
 import { rpc } from '../../state/rpc.ts'
 import { may, useLive, useSession, useTaste } from '../../state/stores.ts'
+import { useLink } from '../../stream/link.ts'
 import { length, num, pct, unknown } from '../../words/format.ts'
 import { AgentActs } from './AgentActs.tsx'
 import { type AgentRow, agentRow, overLimit, overLimitFirst, type QueueRow, queueRow, totals, type Totals, worstFirst } from './figures.ts'
@@ -39,6 +39,7 @@ export function LivePage() {
 	const { queues, agents, loaded } = useLive()
 	const permissions = useSession((s) => s.permissions)
 	const stale = useStale()
+	const figuresAt = useLink((l) => l.figuresAt)
 	const config = useQuery({
 		queryKey: ['queues'],
 		queryFn: () => rpc.queues.listQueues({}),
@@ -67,6 +68,7 @@ export function LivePage() {
 			</main>
 		)
 	return (
+		<Stopped value={stale ? figuresAt : undefined}>
 		<main className={`live${stale ? ' stale' : ''}`} id="main">
 			<h1 className="hid">{t('Live')}</h1>
 			<Kpis s={sums} />
@@ -79,15 +81,12 @@ export function LivePage() {
 				/>
 			)}
 			<section className="card col qcard" style={{ gridRow: 3 }} aria-label={t('Queues')}>
-				<div className="row hd2">
-					<h2 className="b">{t('Queues')}</h2>
-					<span className="xs i3">{t('worst first · order held while you point at the table')}</span>
-				</div>
 				<Queues rows={rows} chosen={chosen?.id} pick={(id) => set({ queue: id })} />
 			</section>
 			<Waiting row={chosen} />
 			<Agents people={people} names={names} limits={limits} search={search} set={set} />
 		</main>
+		</Stopped>
 	)
 }
 
@@ -157,7 +156,7 @@ function Kpis({ s }: { s: Totals }) {
 /** The worst problem and its cause, from the figures alone; the act leads to the people who can change it. */
 function Attention({ row, within, show, close }: { row: QueueRow; within: number; show: () => void; close: () => void }) {
 	const { t } = useTranslation()
-	const now = useSecond()
+	const now = usePageSecond()
 	const f = row.f
 	const level = pct((row.level ?? 0) / 100)
 	const target = pct(row.target / 100)
@@ -261,6 +260,14 @@ function Queues({ rows, chosen, pick }: { rows: QueueRow[]; chosen: string | und
 	return (
 		<LiveTable
 			label={t('Queues')}
+			head={(changed) => (
+				<div className="row hd2">
+					<h2 className="b">{t('Queues')}</h2>
+					<span className="xs i3 el">{t('worst first · order held while you point at the table')}</span>
+					<span className="sp" />
+					{changed}
+				</div>
+			)}
 			columns={columns}
 			rows={rows}
 			keyOf={(r) => r.id}
@@ -338,7 +345,7 @@ interface AgentsProps {
 function Agents({ people, names, limits, search, set }: AgentsProps) {
 	const { t } = useTranslation()
 	const height = heights[useTaste((s) => s.density)]
-	const second = useSecond()
+	const second = usePageSecond()
 	// Who is over a limit is looked at every 5 s; a list that resorts each second would never be still.
 	const now = Math.floor(second / 5000) * 5000
 	const all = useMemo(
@@ -399,6 +406,9 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 	)
 	return (
 		<section className="card col acard" style={{ gridRow: 4 }} aria-label={t('Agents')}>
+			<LiveTable
+				label={t('Agents')}
+				head={(changed) => (
 			<div className="row hd2">
 				<h2 className="b">{t('Agents')}</h2>
 				<div className="seg s" role="group" aria-label={t('Show')}>
@@ -417,6 +427,7 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 					<span className="xs i3 wide-only">{t('over limit first')}</span>
 				)}
 				<span className="sp" />
+				{changed}
 				<label className="field sm" style={{ width: 170, borderColor: 'var(--line2)' }}>
 					<IconSearch className="i s14 i3" aria-hidden />
 					<input
@@ -427,8 +438,7 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 					/>
 				</label>
 			</div>
-			<LiveTable
-				label={t('Agents')}
+				)}
 				columns={columns}
 				rows={shown}
 				keyOf={(r) => r.id}
@@ -449,7 +459,7 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 }
 
 function For({ row }: { row: AgentRow }) {
-	const now = useSecond()
+	const now = usePageSecond()
 	if (row.since === undefined) return unknown
 	return (
 		<span className={overLimit(row, now) ? 'c-bad b' : ''}>
@@ -473,7 +483,7 @@ function QueueCell({ row, names }: { row: AgentRow; names: Map<string, string> }
 }
 function Detail({ row }: { row: AgentRow }) {
 	const { t } = useTranslation()
-	const now = useSecond()
+	const now = usePageSecond()
 	const over = overLimit(row, now)
 	if (row.state === AgentState.WRAP_UP && row.limitAt)
 		return over ? (

@@ -99,7 +99,10 @@ export function SignInOverlay() {
 	const { t } = useTranslation()
 	const user = useSession((s) => s.user)
 	const box = useRef<HTMLDialogElement>(null)
-	useEffect(() => box.current?.showModal(), [])
+	useEffect(() => {
+		box.current?.showModal()
+		box.current?.querySelector<HTMLInputElement>('[name=password]')?.focus()
+	}, [])
 	return (
 		<dialog className="signover" ref={box} aria-label={t('Sign in again')} onCancel={(e) => e.preventDefault()}>
 			<SignInForm title={t('Sign in again')} fixedName={user?.username} />
