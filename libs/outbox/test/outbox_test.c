@@ -152,7 +152,7 @@ START_TEST(what_was_committed_reaches_the_ledger_once_in_order_and_the_rest_neve
 {
 	struct add a = { .from = 0, .n = 700 }, failed = { .from = 9000, .n = 5, .fail = PL_E_DENIED }, b = { .from = 700, .n = 50 };
 	struct seen s = { .want = 750 };
-	struct bus_tail_cfg tc = { .stream = "LEDGER", .from_seq = 0, .fn = on_event, .arg = &s };
+	struct bus_tail_cfg tc = { .stream = "LEDGER", .from_seq = 1, .fn = on_event, .arg = &s };
 	struct bus_tail *tail;
 	struct outbox *box;
 

@@ -44,6 +44,7 @@ struct rpc_call {			/* lives until answered */
 	struct pl_arena *arena;		/* of this call; freed when answered */
 	const ProtobufCMethodDescriptor *method;
 	void *arg;			/* of rpc_serve() */
+	void *state;			/* the handler's own, for its later steps */
 	struct bus *bus;
 };
 /** Must lead to exactly one rpc_reply() or rpc_fail(), now or later. */
@@ -82,6 +83,9 @@ PL_MUST enum pl_err rpc_emit(struct bus *b, const char *subject, const char *eve
 			     bus_reply_fn fn, void *arg);
 /** Unpacks m by its Parley-Type. */
 PL_MUST enum pl_err rpc_decode(const struct bus_msg *m, struct pl_arena *a, ProtobufCMessage **ret, struct pl_why *why);
+
+/** Creates the stream LEDGER (ev.>) or leaves it as it is; every service that publishes or reads events calls it at its start. */
+void rpc_ledger_ensure(struct bus *b, bus_reply_fn done, void *arg);
 
 /* google.protobuf.Timestamp */
 struct Google__Protobuf__Timestamp;
