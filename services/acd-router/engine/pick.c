@@ -137,7 +137,7 @@ struct acd_fx *acd_decide(struct acd *e, uint32_t ii, uint32_t ai, uint32_t mi)
 	fx->item = it->id;
 	fx->agent = acd_a(e, ai)->id;
 	fx->queue = q->cfg.id;
-	d->waiting = acd_tree_size(e->item_nodes, q->waiting);
+	d->waiting = acd_tree_size(e->item_nodes, q->waiting) - (it->waiting && !it->directed);	/* besides this one */
 	d->strategy = mi ? q->cfg.strategy : ACD_S_NONE;
 	d->n_cand = 1;
 	if (mi) {
