@@ -31,7 +31,7 @@ struct core {
 	struct rec_writer *writer;
 	struct wrtc_cert *cert;
 	_Atomic uint64_t events_lost;
-	bool closing;
+	bool closing, draining;
 };
 
 struct pl_loop *core_loop(struct core *c) { return c->main; }
@@ -179,6 +179,10 @@ void core_apply(struct core *c, struct job *j)
 		return;
 	}
 	struct place *p = place_find(c, j->room_id);
+	if (!p && c->draining) {
+		refuse(j, pl_why_set(&j->why, PL_E_UNAVAIL, "the media node is draining"));
+		return;
+	}
 	if (!p && HASH_COUNT(c->places) >= (unsigned)c->cfg.max_rooms) {
 		refuse(j, pl_why_set(&j->why, PL_E_FULL, "max-rooms=%" PRId64, c->cfg.max_rooms));
 		return;
@@ -201,6 +205,8 @@ void core_apply(struct core *c, struct job *j)
 		job_finish(j);
 	}
 }
+
+void core_drain(struct core *c) { c->draining = true; }
 
 /* --- events --- */
 static void deliver(void *arg)
@@ -307,8 +313,6 @@ void core_count(struct core *c, struct core_counts *ret)
 		ret->send_errors += atomic_load(&w->send_errors);
 		ret->ticks_late += atomic_load(&w->ticks_late);
 		ret->tick_max_us = PL_MAX(ret->tick_max_us, atomic_exchange(&w->tick_max_us, 0));
-		for (int k = 0; k < 16; k++)
-			ret->tick_hist[k] += atomic_load(&w->tick_hist[k]);
 	}
 }
 

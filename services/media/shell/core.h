@@ -27,6 +27,9 @@ struct core_cfg {
 	int64_t cache_bytes;
 	int64_t max_rooms;
 	int64_t record_queue_bytes;	/* in flight to the disk, of all recordings */
+	/** Lateness of each tick, from any worker's thread; may be NULL. */
+	void (*tick)(void *arg, int64_t late_us);
+	void *tick_arg;
 	bool learn_any;			/* believe the first source whatever the SDP said */
 	enum codec sip_codecs[CODEC_N], webrtc_codecs[CODEC_N];
 	size_t n_sip_codecs, n_webrtc_codecs;
@@ -102,6 +105,7 @@ PL_MUST enum pl_err core_open(struct core **ret, struct pl_loop *main, const str
 			      struct pl_why *why);
 void core_close(struct core *c);	/* ends rooms, closes recordings properly, joins threads */
 void core_apply(struct core *c, struct job *j);
+void core_drain(struct core *c);		/* new rooms are refused from now on */
 
 /** The owner's rooms: what it does not list and is older than 20 s ends. unknown(arg, id) for each listed that is not here. */
 void core_keep_rooms(struct core *c, const char *owner, const char *const *ids, size_t n, void (*unknown)(void *arg, const char *id),
@@ -113,7 +117,6 @@ struct core_counts {
 	uint64_t endpoints, rooms, packets_in, packets_out, packets_late, jb_dropped, bad_packets, recorder_failures, send_errors;
 	uint64_t ticks_late;		/* more than 5 ms after their time */
 	uint64_t tick_max_us;		/* since the last look */
-	uint64_t tick_hist[16];		/* lateness below 2^(i+6) us */
 	uint64_t events_lost, clips_bytes, record_queue_bytes;
 };
 void core_count(struct core *c, struct core_counts *ret);

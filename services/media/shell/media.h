@@ -140,7 +140,6 @@ struct room {
 
 struct worker_counts {
 	_Atomic uint64_t endpoints, rooms, packets_in, packets_out, late, jb_dropped, bad, send_errors, ticks_late, tick_max_us;
-	_Atomic uint64_t tick_hist[16];
 };
 /* Only the worker writes: a plain load and store costs no bus lock. */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)

@@ -57,10 +57,8 @@ void room_tick_off(struct room *r)
 
 static void note_lateness(struct worker *w, int64_t late_us)
 {
-	unsigned i = 0;
-	for (int64_t limit = 64; i < 15 && late_us >= limit; limit *= 2)
-		i++;
-	count_add(&w->counts.tick_hist[i], 1);
+	if (w->cfg->tick)
+		w->cfg->tick(w->cfg->tick_arg, late_us);
 	if (late_us > 5000)
 		count_add(&w->counts.ticks_late, 1);
 	if ((uint64_t)late_us > atomic_load_explicit(&w->counts.tick_max_us, memory_order_relaxed))
