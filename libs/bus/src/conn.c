@@ -281,8 +281,8 @@ static void send_kept(struct bus *b)
 {
 	PL_LIST_EACH_SAFE(n, &b->queue) {
 		struct kept *k = PL_CONTAINER(n, struct kept, node);
-		if (!k->req || mux_waits(b, k->req))
-			bus_send_now(b, k->m, k->bytes);
+		if ((!k->req || mux_waits(b, k->req)) && bus_send_now(b, k->m, k->bytes) == PL_E_UNAVAIL)
+			return; /* lost again: the rest waits for the next connection */
 		kept_free(b, k);
 	}
 }
@@ -473,6 +473,7 @@ static void flush_for_close(struct bus *b)
 	b->closing = true;
 	node_goodbye(b);
 	while (b->nc && !natsConnection_IsClosed(b->nc) && pl_mono_us() < end) {
+		jspub_tick(b, pl_mono_us());
 		if (b->sock->want_write)
 			natsConnection_ProcessWriteEvent(b->nc);
 		if (!b->sock->want_write && b->n_pubs == 0)

@@ -31,7 +31,7 @@ struct bus_consumer {
 	int asked;		/* messages it may still bring */
 	int unacked;		/* handed out and not yet acknowledged */
 	int64_t heard_us, again_us, moved_us;
-	bool busy, closed;
+	bool asking, in_fn, closed;	/* a request is under way; fn runs */
 };
 
 static void consumer_free(struct bus_consumer *c)
@@ -114,12 +114,12 @@ static void on_msg(void *arg, natsMsg *m)
 	c->asked -= c->asked > 0;
 	c->unacked++;
 	c->moved_us = c->heard_us;
-	c->busy = true; /* it may be closed inside its own handler */
+	c->in_fn = true; /* it may be closed inside its own handler */
 	c->fn(c->arg, c, &msg, ack);
-	c->busy = false;
-	if (c->closed)
+	c->in_fn = false;
+	if (c->closed && !c->asking)
 		consumer_free(c);
-	else
+	else if (!c->closed)
 		pull(c);
 }
 
@@ -129,8 +129,8 @@ static void on_created(void *arg, enum pl_err err, json_t *reply, const struct p
 {
 	struct bus_consumer *c = arg;
 	int code = (int)json_integer_value(json_object_get(json_object_get(reply, "error"), "err_code"));
-	c->busy = false;
-	if (c->closed) {
+	c->asking = false;
+	if (c->closed) { /* never inside fn: this is another message's turn */
 		consumer_free(c);
 		return;
 	}
@@ -160,7 +160,7 @@ static void create(struct bus_consumer *c)
 		json_object_set_new(cfg, "filter_subject", json_string(c->filter));
 	snprintf(verb, sizeof(verb), "CONSUMER.DURABLE.CREATE.%s.%s", c->stream, c->durable);
 	c->state = C_CREATING;
-	c->busy = true;
+	c->asking = true;
 	js_ask(c->b, verb, json_pack("{s:s, s:o}", "stream_name", c->stream, "config", cfg), on_created, c);
 }
 
@@ -214,7 +214,7 @@ void bus_consumer_close(struct bus_consumer *c)
 	c->sub = NULL;
 	c->closed = true;
 	c->state = C_DOWN;
-	if (!c->busy)
+	if (!c->asking && !c->in_fn)
 		consumer_free(c);
 }
 
@@ -250,7 +250,7 @@ void consume_acked(struct bus *b, const char *ack)
 			continue;
 		c->unacked -= c->unacked > 0;
 		c->moved_us = pl_loop_now_us(b->loop);
-		if (!c->busy)
+		if (!c->in_fn)
 			pull(c);
 	}
 }
@@ -285,7 +285,7 @@ void consume_tick(struct bus *b, int64_t now_us)
 			again(c, C_WAIT);
 		else if (c->state == C_RUN)
 			pull(c);
-		else if (c->state == C_WAIT && !c->busy)
+		else if (c->state == C_WAIT && !c->asking)
 			create(c);
 	}
 }

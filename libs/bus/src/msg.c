@@ -47,14 +47,18 @@ enum pl_err bus_msg_new(natsMsg **ret, const struct bus_out *o, const char *repl
 	natsMsg *m = NULL;
 	if (natsMsg_Create(&m, o->subject, reply, o->data, (int)o->len) != NATS_OK)
 		return PL_E_NOMEM;
-	size_t bytes = o->len + strlen(o->subject) + 32;
+	size_t bytes = 0;
 	if (!set_header(m, "Parley-Type", o->type, &bytes) || !set_header(m, "Parley-Actor", o->actor, &bytes) ||
 	    !set_header(m, "Nats-Msg-Id", o->msg_id, &bytes)) {
 		natsMsg_Destroy(m);
 		return PL_E_NOMEM;
 	}
+	if (bytes > BUS_HEADER_ROOM_BYTES / 2) { /* the other half is for Parley-Deadline and what JetStream adds */
+		natsMsg_Destroy(m);
+		return PL_E_FORMAT;
+	}
 	*ret = m;
-	*ret_bytes = bytes;
+	*ret_bytes = bytes + o->len + strlen(o->subject) + 32;
 	return PL_OK;
 }
 

@@ -20,7 +20,8 @@ struct bus_tail {
 	void (*caught_up)(void *arg);
 	void (*lost)(void *arg, uint64_t from_seq, uint64_t first_seq);
 	void *arg;
-	bool last_per_subject, started, caught, closed, busy;
+	bool last_per_subject, started, caught, closed;
+	int uses;	/* requests under way and callbacks that run: freed when closed and 0 */
 
 	enum tail_state state;
 	uint64_t next;		/* the sequence to start at; 0: new ones only (until STREAM.INFO told which that is) */
@@ -38,12 +39,23 @@ struct tail_ask {
 	unsigned epoch;
 };
 
-static void tail_free(struct bus_tail *t)
+static void tail_destroy(struct bus_tail *t)
 {
 	pl_list_remove(&t->node);
 	free(t->stream);
 	free(t->filter);
 	free(t);
+}
+
+/* False: it was closed meanwhile, and is gone when nothing else uses it. */
+static bool leave(struct bus_tail *t)
+{
+	t->uses--;
+	if (t->closed && t->uses == 0)
+		tail_destroy(t);
+	else
+		return !t->closed;
+	return false;
 }
 
 static void stop(struct bus_tail *t)
@@ -68,13 +80,8 @@ static bool ours(void *arg, struct bus_tail **ret)
 {
 	struct tail_ask a = *(struct tail_ask *)arg;
 	free(arg);
-	a.t->busy = false;
 	*ret = a.t;
-	if (a.t->closed)
-		tail_free(a.t);
-	else
-		return a.epoch == a.t->epoch && a.t->state == TAIL_ASKING;
-	return false;
+	return leave(a.t) && a.epoch == a.t->epoch && a.t->state == TAIL_ASKING;
 }
 
 static void ask(struct bus_tail *t, const char *verb, json_t *body, js_fn fn)
@@ -86,7 +93,7 @@ static void ask(struct bus_tail *t, const char *verb, json_t *body, js_fn fn)
 		return;
 	}
 	*a = (struct tail_ask){ t, t->epoch };
-	t->busy = true;
+	t->uses++;
 	js_ask(t->b, verb, body, fn, a);
 }
 
@@ -145,13 +152,11 @@ static void on_msg(void *arg, natsMsg *m)
 	msg.reply = "";
 	struct bus_sub *sub = t->sub;
 	unsigned epoch = t->epoch;
-	t->busy = true; /* it may be closed inside its own handler */
+	t->uses++; /* it may be closed inside its own handler */
 	t->fn(t->arg, &msg);
-	t->busy = false;
-	if (t->closed)
-		tail_free(t);
-	else if (pos.pending == 0 && sub == t->sub && epoch == t->epoch)
+	if (!t->closed && pos.pending == 0 && sub == t->sub && epoch == t->epoch)
 		caught_up(t);
+	leave(t);
 }
 
 /* --- starting --- */
@@ -167,8 +172,10 @@ static void on_consumer(void *arg, enum pl_err err, json_t *reply, const struct 
 	t->state = TAIL_RUN;
 	t->heard_us = pl_mono_us();
 	const json_t *pending = json_object_get(reply, "num_pending"), *delivered = json_object_get(reply, "delivered");
+	t->uses++;
 	if (json_integer_value(pending) == 0 && json_integer_value(json_object_get(delivered, "consumer_seq")) == 0)
 		caught_up(t);
+	leave(t);
 }
 
 static json_t *consumer_config(const struct bus_tail *t, const char *deliver)
@@ -236,16 +243,15 @@ static void on_info(void *arg, enum pl_err err, json_t *reply, const struct pl_w
 		t->next = 1;
 	} else if (from == 0) {
 		t->next = (uint64_t)last + 1;
+	} else if (from > (uint64_t)last + 1) { /* the caller knows a longer stream than there is: waiting would skip */
+		t->next = PL_MAX(oldest, 1u);
 	} else if (from < oldest && !(t->last_per_subject && !t->started)) {
 		t->next = oldest;
 	}
-	t->busy = true;
+	t->uses++;
 	if (from && t->next != from && !(t->last_per_subject && !anew && !t->started))
 		tell_lost(t, from, PL_MAX(oldest, 1u));
-	t->busy = false;
-	if (t->closed)
-		tail_free(t);
-	else
+	if (leave(t))
 		start_consumer(t);
 }
 
@@ -273,7 +279,7 @@ enum pl_err bus_tail_open(struct bus_tail **ret, struct bus *b, const struct bus
 	t->stream = strdup(c->stream);
 	t->filter = pl_empty(c->filter) ? NULL : strdup(c->filter);
 	if (!t->stream || (!pl_empty(c->filter) && !t->filter)) {
-		tail_free(t);
+		tail_destroy(t);
 		return pl_why_set(why, PL_E_NOMEM, "tail of %s: memory is out", c->stream);
 	}
 	*ret = t;
@@ -296,8 +302,8 @@ void bus_tail_close(struct bus_tail *t)
 	stop(t);
 	t->closed = true;
 	t->state = TAIL_DOWN;
-	if (!t->busy)
-		tail_free(t);
+	if (t->uses == 0)
+		tail_destroy(t);
 }
 
 uint64_t bus_tail_seq(const struct bus_tail *t) { return t->seq; }

@@ -76,8 +76,23 @@ START_TEST(what_cannot_be_a_subject_or_header_is_refused)
 		ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = bad[i] }), PL_E_FORMAT);
 	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .actor = "x\r\nParley-Type: y" }), PL_E_FORMAT);
 	ck_assert_int_eq(bus_subscribe(NULL, a, "a b", NULL, on_msg, NULL, &why), PL_E_FORMAT);
-	static char big[1 << 20];
+	static char big[1 << 20], actor[600];
+	memset(actor, 'x', sizeof(actor) - 1);
+	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .actor = actor }), PL_E_FORMAT);
 	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .data = big, .len = sizeof(big) }), PL_E_FULL);
+	bus_close(a);
+}
+END_TEST
+
+START_TEST(the_largest_message_arrives)
+{
+	struct bus *a = fx_bus("alpha", "alpha-1");
+	static char big[(1 << 20) - 1024], actor[400];
+	memset(actor, 'x', sizeof(actor) - 1);
+	ck_assert_int_eq(bus_subscribe(NULL, a, "t.*", NULL, on_msg, NULL, &why), PL_OK);
+	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big), .actor = actor }), PL_OK);
+	fx_until(&got, 1);
+	ck_assert(bus_connected(a));
 	bus_close(a);
 }
 END_TEST
@@ -464,6 +479,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = { a_request_from_a_handler_may_be_cancelled_there, a_message_arrives_with_its_headers, what_cannot_be_a_subject_or_header_is_refused,
+		the_largest_message_arrives,
 		one_of_a_queue_group_gets_each_message, a_request_without_a_responder_fails_at_once,
 		an_answer_may_come_later_and_may_be_an_error, a_late_answer_finds_nobody_and_a_cancelled_request_hears_nothing,
 		a_forwarded_request_is_answered_to_the_one_who_asked, ten_publishes_in_a_turn_are_one_write,

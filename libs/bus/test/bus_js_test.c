@@ -207,6 +207,28 @@ START_TEST(a_tail_that_starts_before_what_is_kept_is_told)
 }
 END_TEST
 
+START_TEST(a_tail_that_knows_a_longer_stream_is_told)
+{
+	struct bus *b = fx_bus("alpha", "alpha-1");
+	struct seen s = { 0 };
+	stream(b, "S", "s.>", false);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(put(b, "s.x", i, on_ack), PL_OK);
+	fx_until(&acked, 5);
+	struct bus_tail *t = tail(b, "S", NULL, 500, &s);
+	fx_until(&s.n, 5);
+	ck_assert_int_eq(s.lost, 1);
+	ck_assert_uint_eq(s.lost_first, 1);
+	ck_assert_int_eq(s.wrong, 0);
+	bus_tail_close(t);
+	t = tail(b, "S", NULL, 6, &s); /* exactly the next one: nothing is lost */
+	fx_until(&s.caught, 2);
+	ck_assert_int_eq(s.lost, 1);
+	bus_tail_close(t);
+	bus_close(b);
+}
+END_TEST
+
 START_TEST(a_tail_of_a_stream_in_memory_begins_anew_after_a_restart)
 {
 	struct bus *b = fx_bus("alpha", "alpha-1");
@@ -253,6 +275,11 @@ START_TEST(a_tail_may_be_closed_in_its_handler_and_before_it_began)
 	fx_turn_for(300);
 	ck_assert_int_eq(s.n, 1);
 	ck_assert_int_eq(none.n, had);
+	for (int i = 0; i < 40; i++) { /* the first message may come before the answer to the consumer's creation, or after */
+		struct seen x = { 0 };
+		x.close_at_once = tail(b, "S", NULL, 1, &x);
+		fx_until(&x.n, 1);
+	}
 	bus_close(b);
 }
 END_TEST
@@ -380,7 +407,7 @@ int main(void)
 	const TTest *const tests[] = { a_publish_is_acknowledged_with_its_sequence_and_stored_once,
 		a_stream_is_changed_to_what_is_asked_for, a_publish_before_its_stream_exists_waits_for_it,
 		a_restart_with_10000_publishes_in_flight_loses_none_and_stores_each_once,
-		a_tail_sees_every_message_in_order_over_three_restarts, a_tail_that_starts_before_what_is_kept_is_told,
+		a_tail_sees_every_message_in_order_over_three_restarts, a_tail_that_starts_before_what_is_kept_is_told, a_tail_that_knows_a_longer_stream_is_told,
 		a_tail_of_a_stream_in_memory_begins_anew_after_a_restart, a_tail_may_be_closed_in_its_handler_and_before_it_began,
 		two_copies_share_the_work_and_each_message_is_handled, a_consumer_goes_on_after_a_restart,
 		what_a_closed_copy_did_not_acknowledge_comes_to_another,

@@ -146,6 +146,10 @@ START_TEST(hooks_run_after_the_callbacks_of_a_turn_and_then_tmp_is_wiped)
 	ck_assert_int_eq(work_at_hook, 2);
 	ck_assert(tmp_was_whole);
 	ck_assert_uint_eq(pl_arena_used(pl_loop_tmp(loop)), 0);
+	pl_loop_off_turn(loop, on_turn, NULL);
+	int before = turns_hooked;
+	pl_loop_turn(loop);
+	ck_assert_int_eq(turns_hooked, before);
 	pl_timer_free(t);
 }
 END_TEST

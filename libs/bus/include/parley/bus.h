@@ -91,11 +91,12 @@ struct bus_tail;
 struct bus_tail_cfg {
 	const char *stream, *filter;	/* filter: subject with wildcards, NULL all */
 	uint64_t from_seq;		/* 0: only new ones; 1: all that is kept */
-	bool last_per_subject;		/* first the last message of each subject (KV watch) */
+	bool last_per_subject;		/* first the last message of each subject (KV watch); a deleted key has len 0 */
 	bus_fn fn;
 	/** Called when the reader has caught up with the end of the stream for the first time; may be NULL. */
 	void (*caught_up)(void *arg);
-	/** from_seq had already been deleted: first_seq is the oldest kept. May be NULL. */
+	/** What comes next is not what followed: from_seq had already been deleted, or the stream was made anew and is shorter;
+	 *  first_seq is the oldest kept, where reading goes on. May be NULL. */
 	void (*lost)(void *arg, uint64_t from_seq, uint64_t first_seq);
 	void *arg;
 };
