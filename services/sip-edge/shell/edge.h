@@ -1,5 +1,4 @@
-/** sip-edge, the whole process: what its parts share. One thread, one loop; the loop is sofia's su_root, with the Parley loop
- *  embedded (stack.c).
+/** sip-edge, the whole process: what its parts share. One thread; sofia's su_root and the Parley loop are turned together (stack.c).
  *  Ownership  struct edge owns everything below it; edge_free() accepts a half-built one.
  *  Bounds     legs: --max-legs. Sources under watch: GUARD_N. Nonces whose count is remembered: NONCES_N. */
 #ifndef SIP_EDGE_EDGE_H
@@ -50,8 +49,7 @@ struct edge {
 	/* stack.c */
 	su_root_t *root;
 	nta_agent_t *agent;
-	su_wait_t loop_wait[1];
-	int loop_wait_index;
+	int root_fd;			/* su_root's epoll descriptor; borrowed */
 	su_home_t home[1];
 	sip_contact_t *contact[2];	/* UDP, TCP */
 	char host[96];			/* how we call ourselves in From, Contact and Via, with port */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <arpa/inet.h>
 #include <unistd.h>
+#include <uthash.h>
 
 struct rig rig;
 static struct pl_arena *arena;
@@ -23,6 +24,37 @@ static void legs_command(const char *leg, command_t *c)
 	c->owner = (char *)"cc-1";
 	c->seq = ++rig.seq;
 	ck_assert_int_eq(rpc_send(rig.bus, "node.edge-1.LegCommands", &c->base), PL_OK);
+}
+
+/* --- two legs that live and die together --- */
+
+struct pair { UT_hash_handle hh_in, hh_out; char in[PL_ID_LEN], out[PL_ID_LEN]; };
+static struct pair *by_in, *by_out;
+
+static void bridge(const char *leg)
+{
+	struct pair *p = calloc(1, sizeof *p);
+	ck_assert_ptr_nonnull(p);
+	pl_strlcpy(p->in, leg, sizeof p->in);
+	rig_dial(p->out, rig.far, NULL, 20000);
+	HASH_ADD(hh_in, by_in, in, PL_ID_LEN - 1, p);
+	HASH_ADD(hh_out, by_out, out, PL_ID_LEN - 1, p);
+}
+
+static void bridge_event(const Parley__Telephony__V1__LegEvent *e)
+{
+	struct pair *i = NULL, *o = NULL;
+	HASH_FIND(hh_in, by_in, e->leg_id, PL_ID_LEN - 1, i);
+	HASH_FIND(hh_out, by_out, e->leg_id, PL_ID_LEN - 1, o);
+	struct pair *p = i ? i : o;
+	if (p && o && e->kind == KIND(ANSWERED))
+		rig_answer(p->in, e->sdp);
+	if (!p || e->kind != KIND(ENDED))
+		return;
+	rig_hangup(i ? p->out : p->in, 0);
+	HASH_DELETE(hh_in, by_in, p);
+	HASH_DELETE(hh_out, by_out, p);
+	free(p);
 }
 
 static void on_incoming(struct rpc_call *c)
@@ -50,6 +82,8 @@ static void on_incoming(struct rpc_call *c)
 	rpc_reply(c, &r.base);
 	if (rig.policy == RIG_ANSWER)
 		rig_answer(leg, sdp_b);
+	if (rig.policy == RIG_BRIDGE)
+		bridge(leg);
 }
 
 static void on_event(void *arg, const struct bus_msg *m)
@@ -59,6 +93,10 @@ static void on_event(void *arg, const struct bus_msg *m)
 	ck_assert_int_eq(rpc_unpack(&parley__telephony__v1__leg_event__descriptor, m->data, m->len, pl_loop_tmp(rig.loop), &pm, &why), PL_OK);
 	const Parley__Telephony__V1__LegEvent *e = (const void *)pm;
 	rig.n_ended += e->kind == KIND(ENDED);
+	if (rig.policy == RIG_BRIDGE) {
+		bridge_event(e);
+		return;
+	}
 	if (rig.n_events == EVENTS_MAX)
 		return;
 	struct rig_event *r = &rig.events[rig.n_events++];
@@ -158,6 +196,19 @@ long rig_edge_rss_kb(void)
 	if (f)
 		fclose(f);
 	return rss * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+double rig_edge_cpu_s(void)
+{
+	char path[64], stat[1024] = "";
+	unsigned long user = 0, sys = 0;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)tk_pid(rig.edge));
+	FILE *f = fopen(path, "r");
+	if (f && fgets(stat, sizeof stat, f) && strrchr(stat, ')'))
+		sscanf(strrchr(stat, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
+	if (f)
+		fclose(f);
+	return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* --- start --- */

@@ -24,7 +24,7 @@ struct rig_event {
 };
 
 /* What the fake call-control does with a new call. */
-enum rig_policy { RIG_WAIT, RIG_ANSWER, RIG_NOT_FOUND, RIG_SILENT };
+enum rig_policy { RIG_WAIT, RIG_ANSWER, RIG_NOT_FOUND, RIG_SILENT, RIG_BRIDGE /* to rig.far, both ends together */ };
 
 struct rig {
 	struct tk *nats, *redis, *pg, *edge;
@@ -42,6 +42,7 @@ struct rig {
 	uint64_t n_ended;		/* all ENDED events, also those that no longer fit */
 	int n_registered, n_unregistered;
 	char trunk_id[PL_ID_LEN];
+	char far[96];			/* where RIG_BRIDGE dials */
 	bool list_nothing;		/* the audit of this call-control lists no leg */
 };
 extern struct rig rig;
@@ -72,6 +73,7 @@ void rig_phone(const char *user, const char *password, char id[PL_ID_LEN]);
 /** A metric's value from /metrics, -1 when absent. name as published, with labels. */
 double rig_metric(const char *name);
 long rig_edge_rss_kb(void);
+double rig_edge_cpu_s(void);
 
 /* --- user agents --- */
 struct ua {
