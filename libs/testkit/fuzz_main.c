@@ -39,8 +39,12 @@ static void mutate(uint8_t *buf, const uint8_t *data, size_t n, uint64_t *seed)
 	for (uint64_t k = rnd(seed) % 4 + 1; k > 0 && len > 0; k--) {
 		size_t at = rnd(seed) % len;
 		switch (rnd(seed) % 4) {
-		case 0: buf[at] = (uint8_t)rnd(seed); break;
-		case 1: buf[at] ^= (uint8_t)(1u << rnd(seed) % 8); break;
+		case 0:
+			buf[at] = (uint8_t)rnd(seed);
+			break;
+		case 1:
+			buf[at] ^= (uint8_t)(1u << rnd(seed) % 8);
+			break;
 		case 2: /* cut a byte out */
 			memmove(buf + at, buf + at + 1, len - at - 1);
 			len--;

@@ -23,15 +23,24 @@ struct app {
 	struct pl_app pub;
 	enum app_state state;
 	struct obs_check *check;
-	struct { void (*hook)(void *arg, struct pl_app *app); void *arg; } drains[DRAIN_HOOKS_MAX];
+	struct {
+		void (*hook)(void *arg, struct pl_app *app);
+		void *arg;
+	} drains[DRAIN_HOOKS_MAX];
 	size_t n_drains, waiting;
 	struct pl_timer *drain_timer;
-	struct sig { uv_signal_t uv; struct app *app; } *sigs[2];
-	void (*stop)(void *arg);	/* of a service that drives the loop itself */
+	struct sig {
+		uv_signal_t uv;
+		struct app *app;
+	} * sigs[2];
+	void (*stop)(void *arg); /* of a service that drives the loop itself */
 	void *stop_arg;
 };
 
-static struct app *priv(struct pl_app *p) { return (struct app *)(void *)p; }
+static struct app *priv(struct pl_app *p)
+{
+	return (struct app *)(void *)p;
+}
 
 /* sd_notify(3): one datagram of assignments to NOTIFY_SOCKET; a leading @ means the abstract name space. */
 static void notify(const char *text)
@@ -47,7 +56,8 @@ static void notify(const char *text)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&a,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
 		log_warn("app.notify", LOG_S("why", strerror(errno)));
 	close(fd);
 }
@@ -117,7 +127,10 @@ static void on_signal(uv_signal_t *h, int signum)
 }
 
 /* --- start --- */
-static void on_sig_closed(uv_handle_t *h) { free(h->data); }
+static void on_sig_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
 
 static enum pl_err watch_signals(struct app *a)
 {
@@ -151,8 +164,12 @@ static void raise_file_limit(void)
 static enum pl_err connect_bus(struct app *a, struct pl_why *why)
 {
 	const struct pl_app_cfg *c = &a->pub.cfg;
-	const struct bus_cfg bc = { .url = c->nats_url, .user = c->nats_user, .password = c->nats_password, .service = a->pub.service,
-				    .node = c->node, .connect_wait_ms = NATS_WAIT_MS };
+	const struct bus_cfg bc = { .url = c->nats_url,
+				    .user = c->nats_user,
+				    .password = c->nats_password,
+				    .service = a->pub.service,
+				    .node = c->node,
+				    .connect_wait_ms = NATS_WAIT_MS };
 	return bus_open(&a->pub.bus, a->pub.loop, a->pub.obs, &bc, why);
 }
 
@@ -178,7 +195,8 @@ static enum pl_err start(struct app *a, struct pl_why *why)
 	err = watch_signals(a); /* from here on; before, a signal ends the process at once */
 	if (err)
 		return pl_why_set(why, err, "signals: %s", pl_err_name(err));
-	log_info("app.open", LOG_I("pid", getpid()), LOG_S("health_host", p->cfg.health_host), LOG_I("health_port", obs_port(p->obs)));
+	log_info("app.open", LOG_I("pid", getpid()), LOG_S("health_host", p->cfg.health_host),
+		 LOG_I("health_port", obs_port(p->obs)));
 	return PL_OK;
 }
 
@@ -266,6 +284,7 @@ int pl_app_exit_code(enum pl_err err, const struct pl_why *why)
 {
 	if (err == PL_OK || err == PL_E_CANCELLED)
 		return 0;
-	log_error("app.failed", LOG_S("err", pl_err_name(err)), LOG_S("field", why ? why->field : ""), LOG_S("why", why ? why->text : ""));
+	log_error("app.failed", LOG_S("err", pl_err_name(err)), LOG_S("field", why ? why->field : ""),
+		  LOG_S("why", why ? why->text : ""));
 	return err == PL_E_FORMAT ? 2 : 1;
 }

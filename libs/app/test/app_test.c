@@ -1,4 +1,5 @@
-/* A whole service process (app_victim.c): its start, readiness, drain and end. The path of the program is the argument. */
+/* A whole service process (app_victim.c): its start, readiness, drain and end. The path of the program is the argument.
+ */
 #include <parley/app.h>
 #include <parley/log.h>
 #include <parley/testkit.h>
@@ -75,7 +76,12 @@ static int http_status(const char *path)
 }
 
 /* An outside user of the service. */
-struct client { struct pl_loop *loop; struct bus *bus; int n; enum pl_err err; };
+struct client {
+	struct pl_loop *loop;
+	struct bus *bus;
+	int n;
+	enum pl_err err;
+};
 
 static void client_open(struct client *c)
 {
@@ -95,7 +101,10 @@ static void on_reply(void *arg, enum pl_err err, const struct bus_msg *m, const 
 	c->err = err;
 }
 
-static bool came(void *arg) { return ((struct client *)arg)->n > 0; }
+static bool came(void *arg)
+{
+	return ((struct client *)arg)->n > 0;
+}
 
 static void turn(void *loop)
 {
@@ -108,7 +117,8 @@ static enum pl_err echo(struct client *c)
 {
 	struct pl_why why;
 	c->n = 0;
-	ck_assert(bus_request(c->bus, &(struct bus_out){ .subject = "rpc.victim.Echo" }, 20000, on_reply, c, &why) != 0);
+	ck_assert(bus_request(c->bus, &(struct bus_out){ .subject = "rpc.victim.Echo" }, 20000, on_reply, c, &why) !=
+		  0);
 	ck_assert(tk_until(came, c, turn, c->loop, 40));
 	return c->err;
 }
@@ -132,7 +142,7 @@ START_TEST(a_service_says_ready_answers_drains_and_ends_with_0)
 	ck_assert_int_eq(http_status("/readyz"), 503);
 	ck_assert_int_eq(http_status("/healthz"), 200);
 	ck_assert_int_eq(echo(&c), PL_OK); /* it still works while it drains */
-	int st = tk_stop(v); /* a second signal: at once */
+	int st = tk_stop(v);               /* a second signal: at once */
 	ck_assert(WIFEXITED(st) && WEXITSTATUS(st) == 0);
 	ck_assert_int_eq(echo(&c), PL_E_UNAVAIL);
 	client_close(&c);

@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 
-struct victim_cfg { int64_t drain_ms; };
-static const struct cfg_opt opts[] = {
-	{ "drain-ms", CFG_INT, offsetof(struct victim_cfg, drain_ms), "100", 0, 600000, "ms", "How long it drains." }, CFG_END
+struct victim_cfg {
+	int64_t drain_ms;
 };
+static const struct cfg_opt opts[] = { { "drain-ms", CFG_INT, offsetof(struct victim_cfg, drain_ms), "100", 0, 600000,
+					 "ms", "How long it drains." },
+				       CFG_END };
 
 struct victim {
 	struct pl_app *app;
@@ -40,7 +42,8 @@ int main(int argc, char **argv)
 	struct pl_why why = { 0 };
 	static struct victim v;
 	PL_AUTO(pl_app_closep) struct pl_app *app = NULL;
-	enum pl_err err = pl_app_open(&app, argc, argv, &(struct pl_app_spec){ .service = "victim", .opts = opts, .cfg = &v.cfg }, &why);
+	enum pl_err err = pl_app_open(&app, argc, argv,
+				      &(struct pl_app_spec){ .service = "victim", .opts = opts, .cfg = &v.cfg }, &why);
 	if (!err)
 		err = bus_subscribe(NULL, app->bus, "rpc.victim.Echo", "victim", on_echo, NULL, &why);
 	if (!err)

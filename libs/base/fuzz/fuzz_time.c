@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	pl_time_format(us, out);
 	if (pl_time_parse(out, &again) != PL_OK)
 		abort();
-	bool clamped = strncmp(out, "0001-01-01T00:00:00.000000", 26) == 0 || strncmp(out, "9999-12-31T23:59:59.999999", 26) == 0;
+	bool clamped = strncmp(out, "0001-01-01T00:00:00.000000", 26) == 0 ||
+		       strncmp(out, "9999-12-31T23:59:59.999999", 26) == 0;
 	if (again != us && !clamped)
 		abort();
 	return 0;

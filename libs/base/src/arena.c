@@ -79,7 +79,10 @@ void pl_arena_reset(struct pl_arena *a)
 	a->chunks->used = 0;
 }
 
-size_t pl_arena_used(const struct pl_arena *a) { return a->used; }
+size_t pl_arena_used(const struct pl_arena *a)
+{
+	return a->used;
+}
 
 static struct chunk *chunk_new(size_t size)
 {

@@ -16,13 +16,25 @@ static size_t idx(enum pl_err err)
 	return (size_t)err < PL_ERR_N ? (size_t)err : PL_E_INTERNAL;
 }
 
-const char *pl_err_name(enum pl_err err) { return errs[idx(err)].name; }
+const char *pl_err_name(enum pl_err err)
+{
+	return errs[idx(err)].name;
+}
 
-const char *pl_err_connect(enum pl_err err) { return errs[idx(err)].connect; }
+const char *pl_err_connect(enum pl_err err)
+{
+	return errs[idx(err)].connect;
+}
 
-int pl_err_http(enum pl_err err) { return errs[idx(err)].http; }
+int pl_err_http(enum pl_err err)
+{
+	return errs[idx(err)].http;
+}
 
-int pl_err_sip(enum pl_err err) { return errs[idx(err)].sip; }
+int pl_err_sip(enum pl_err err)
+{
+	return errs[idx(err)].sip;
+}
 
 enum pl_err pl_err_from_name(const char *name)
 {

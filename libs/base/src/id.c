@@ -43,7 +43,8 @@ static uint64_t next_stamp(void)
 	uint64_t prev = atomic_load_explicit(&last, memory_order_relaxed), next;
 	do {
 		next = now > prev ? now : prev + 1;
-	} while (!atomic_compare_exchange_weak_explicit(&last, &prev, next, memory_order_relaxed, memory_order_relaxed));
+	} while (
+		!atomic_compare_exchange_weak_explicit(&last, &prev, next, memory_order_relaxed, memory_order_relaxed));
 	return next;
 }
 

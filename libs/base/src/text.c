@@ -65,7 +65,12 @@ bool pl_utf8_ok(const char *s, size_t n)
 		int more = c >= 0xc2 && c <= 0xdf ? 1 : c >= 0xe0 && c <= 0xef ? 2 : c >= 0xf0 && c <= 0xf4 ? 3 : 0;
 		if (more == 0 || end - b < more)
 			return false;
-		uint8_t lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80, hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+		uint8_t lo = c == 0xe0   ? 0xa0
+			     : c == 0xf0 ? 0x90
+					 : 0x80,
+			hi = c == 0xed   ? 0x9f
+			     : c == 0xf4 ? 0x8f
+					 : 0xbf;
 		if (*b < lo || *b > hi)
 			return false;
 		for (int i = 1; i < more; i++)

@@ -10,9 +10,15 @@ static int64_t clock_us(clockid_t id)
 	return (int64_t)ts.tv_sec * PL_US_PER_S + ts.tv_nsec / 1000;
 }
 
-int64_t pl_mono_us(void) { return clock_us(CLOCK_MONOTONIC); }
+int64_t pl_mono_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
 
-int64_t pl_wall_us(void) { return clock_us(CLOCK_REALTIME); }
+int64_t pl_wall_us(void)
+{
+	return clock_us(CLOCK_REALTIME);
+}
 
 #define DAY_S INT64_C(86400)
 
@@ -58,10 +64,15 @@ char *pl_time_format(int64_t wall_us, char out[PL_TIME_LEN])
 	}
 	int y, m, d;
 	date_of(days, &y, &m, &d);
-	const unsigned v[] = { (unsigned)y, (unsigned)m, (unsigned)d, (unsigned)(sod / 3600), (unsigned)(sod / 60 % 60),
-			       (unsigned)(sod % 60), (unsigned)us };
-	static const struct { uint8_t at, digits; char after; } put[] = { { 0, 4, '-' }, { 5, 2, '-' }, { 8, 2, 'T' },
-		{ 11, 2, ':' }, { 14, 2, ':' }, { 17, 2, '.' }, { 20, 6, 'Z' } };
+	const unsigned v[] = {
+		(unsigned)y,          (unsigned)m, (unsigned)d, (unsigned)(sod / 3600), (unsigned)(sod / 60 % 60),
+		(unsigned)(sod % 60), (unsigned)us
+	};
+	static const struct {
+		uint8_t at, digits;
+		char after;
+	} put[] = { { 0, 4, '-' },  { 5, 2, '-' },  { 8, 2, 'T' }, { 11, 2, ':' },
+		    { 14, 2, ':' }, { 17, 2, '.' }, { 20, 6, 'Z' } };
 	for (size_t i = 0; i < PL_ARRAY_N(put); i++) { /* printf would be half the cost of a log line */
 		unsigned n = v[i];
 		for (int k = put[i].digits - 1; k >= 0; k--, n /= 10)
@@ -106,7 +117,8 @@ static bool zone(const char **s, int *ret)
 	*ret = 0;
 	if (lit(s, 'Z') || lit(s, 'z'))
 		return true;
-	if ((!lit(s, '+') && !lit(s, '-')) || !digits(s, 2, &h) || !lit(s, ':') || !digits(s, 2, &m) || h > 23 || m > 59)
+	if ((!lit(s, '+') && !lit(s, '-')) || !digits(s, 2, &h) || !lit(s, ':') || !digits(s, 2, &m) || h > 23 ||
+	    m > 59)
 		return false;
 	*ret = sign * (h * 3600 + m * 60);
 	return true;

@@ -77,7 +77,10 @@ END_TEST
 
 START_TEST(a_list_keeps_order_and_survives_removal_while_it_is_walked)
 {
-	struct item { int v; struct pl_list node; } it[5];
+	struct item {
+		int v;
+		struct pl_list node;
+	} it[5];
 	struct pl_list head;
 	pl_list_init(&head);
 	for (int i = 0; i < 5; i++) {
@@ -85,7 +88,7 @@ START_TEST(a_list_keeps_order_and_survives_removal_while_it_is_walked)
 		pl_list_push(&head, &it[i].node);
 	}
 	int sum = 0;
-	PL_LIST_EACH_SAFE(n, &head) {
+	PL_LIST_EACH_SAFE (n, &head) {
 		struct item *x = PL_CONTAINER(n, struct item, node);
 		sum = sum * 10 + x->v;
 		if (x->v % 2)
@@ -93,7 +96,7 @@ START_TEST(a_list_keeps_order_and_survives_removal_while_it_is_walked)
 	}
 	ck_assert_int_eq(sum, 1234);
 	sum = 0;
-	PL_LIST_EACH(n, &head)
+	PL_LIST_EACH (n, &head)
 		sum = sum * 10 + PL_CONTAINER(n, struct item, node)->v;
 	ck_assert_int_eq(sum, 24);
 }
@@ -119,11 +122,25 @@ END_TEST
 
 START_TEST(malformed_times_are_refused)
 {
-	static const char *const bad[] = { "", "2026", "2026-11-22", "2026-11-22 15:04:05Z", "2026-02-29T00:00:00Z",
-		"2100-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-04-31T00:00:00Z",
-		"2026-11-22T24:00:00Z", "2026-11-22T00:60:00Z", "2026-11-22T00:00:61Z", "2026-11-22T00:00:00",
-		"2026-11-22T00:00:00.Z", "2026-11-22T00:00:00Zx", "2026-11-22T00:00:00+1:00", "2026-11-22T00:00:00+24:00",
-		"+026-11-22T00:00:00Z", "0000-11-22T00:00:00Z" };
+	static const char *const bad[] = { "",
+					   "2026",
+					   "2026-11-22",
+					   "2026-11-22 15:04:05Z",
+					   "2026-02-29T00:00:00Z",
+					   "2100-02-29T00:00:00Z",
+					   "2026-13-01T00:00:00Z",
+					   "2026-00-01T00:00:00Z",
+					   "2026-04-31T00:00:00Z",
+					   "2026-11-22T24:00:00Z",
+					   "2026-11-22T00:60:00Z",
+					   "2026-11-22T00:00:61Z",
+					   "2026-11-22T00:00:00",
+					   "2026-11-22T00:00:00.Z",
+					   "2026-11-22T00:00:00Zx",
+					   "2026-11-22T00:00:00+1:00",
+					   "2026-11-22T00:00:00+24:00",
+					   "+026-11-22T00:00:00Z",
+					   "0000-11-22T00:00:00Z" };
 	for (size_t i = 0; i < PL_ARRAY_N(bad); i++) {
 		int64_t us = 42;
 		ck_assert_msg(pl_time_parse(bad[i], &us) == PL_E_FORMAT, "%s", bad[i]);
@@ -139,11 +156,14 @@ static char ids[4][IDS][PL_ID_LEN];
 static void *make_ids(void *arg)
 {
 	for (int i = 0; i < IDS; i++)
-		pl_id_new(((char (*)[PL_ID_LEN])arg)[i]);
+		pl_id_new(((char(*)[PL_ID_LEN])arg)[i]);
 	return NULL;
 }
 
-static int cmp(const void *a, const void *b) { return strcmp(a, b); }
+static int cmp(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
 
 START_TEST(ids_are_in_order_per_thread_and_unique_over_threads)
 {

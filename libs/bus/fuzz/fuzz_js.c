@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (head < sizeof(line)) {
 		memcpy(line, data, head);
 		line[head] = 0;
-		if (js_pos_parse(line, &p) && (p.sseq == 0 || p.stream < line || p.consumer + p.consumer_len > line + head))
+		if (js_pos_parse(line, &p) &&
+		    (p.sseq == 0 || p.stream < line || p.consumer + p.consumer_len > line + head))
 			abort();
 	}
 	struct bus_msg m = { .data = nl ? nl + 1 : data, .len = nl ? n - head - 1 : 0 };

@@ -7,7 +7,7 @@ struct bus_req {
 	struct pl_list node;
 	struct bus *b;
 	int64_t deadline_us;
-	char *actor;	/* in text, after the reply subject */
+	char *actor; /* in text, after the reply subject */
 	char reply[];
 };
 
@@ -34,7 +34,7 @@ static void answer_free(struct bus_req *r)
 
 void bus_reqs_free(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->reqs)
+	PL_LIST_EACH_SAFE (n, &b->reqs)
 		answer_free(PL_CONTAINER(n, struct bus_req, node));
 }
 
@@ -115,6 +115,12 @@ void bus_forward(struct bus_req *r, const char *subject, const struct bus_msg *m
 		answer_free(r);
 }
 
-const char *bus_req_actor(const struct bus_req *r) { return r->actor; }
+const char *bus_req_actor(const struct bus_req *r)
+{
+	return r->actor;
+}
 
-int64_t bus_req_deadline_us(const struct bus_req *r) { return r->deadline_us; }
+int64_t bus_req_deadline_us(const struct bus_req *r)
+{
+	return r->deadline_us;
+}

@@ -18,38 +18,38 @@
 
 #define BUS_BUFFER_MAX_BYTES (32u << 20)
 #define BUS_MSG_MAX_BYTES (1u << 20)
-#define BUS_HEADER_ROOM_BYTES 1024u	/* of the message, kept for headers */
+#define BUS_HEADER_ROOM_BYTES 1024u /* of the message, kept for headers */
 #define BUS_SUBJECT_MAX 512u
-#define BUS_MUX_MAX (1u << 18)		/* requests, publishes and readers that wait for something */
+#define BUS_MUX_MAX (1u << 18) /* requests, publishes and readers that wait for something */
 #define BUS_JS_MAX 100000u
 #define BUS_TICK_US (250 * PL_US_PER_MS)
 #define BUS_API_TIMEOUT_MS 5000
 
-struct bus_sock;	/* one connection's event-loop state */
+struct bus_sock; /* one connection's event-loop state */
 struct attempt;
 struct req;
 struct jspub;
 
 typedef void (*mux_fn)(struct bus *b, void *arg, natsMsg *m);
 struct mux_slot {
-	uint64_t handle;	/* 0: free */
+	uint64_t handle; /* 0: free */
 	mux_fn fn;
 	void *arg;
 	uint32_t next_free;
 };
 
-/* A subscription at the server. nats.c's NextMsg swallows the "no responders" reply (status 503) and returns an error instead
- * of the message: none() is all that is left of it. So each request has a subscription of its own while it waits, a lane
- * (mux.c), and lanes are used again. */
+/* A subscription at the server. nats.c's NextMsg swallows the "no responders" reply (status 503) and returns an error
+ * instead of the message: none() is all that is left of it. So each request has a subscription of its own while it
+ * waits, a lane (mux.c), and lanes are used again. */
 struct bus_sub {
 	struct pl_list node;
 	struct bus *b;
 	char *subject, *queue;
 	bus_fn fn;
-	void (*raw)(void *arg, natsMsg *m);	/* instead of fn: for our own use */
-	void (*none)(void *arg);		/* what was sent with this reply subject reached nobody */
+	void (*raw)(void *arg, natsMsg *m); /* instead of fn: for our own use */
+	void (*none)(void *arg);            /* what was sent with this reply subject reached nobody */
 	void *arg;
-	natsSubscription *ns;	/* NULL while not connected */
+	natsSubscription *ns; /* NULL while not connected */
 	bool dead;
 };
 
@@ -57,25 +57,25 @@ struct bus {
 	struct pl_loop *loop;
 	char service[48], node[64];
 	char *url, *user, *password;
-	char inbox[96];			/* "_INBOX_<service>.<random>." */
+	char inbox[96]; /* "_INBOX_<service>.<random>." */
 	size_t inbox_len;
 	bool closing;
 
 	/* conn.c */
-	natsConnection *nc;		/* NULL while away */
+	natsConnection *nc; /* NULL while away */
 	natsStatistics *stats;
 	struct bus_sock *sock;
-	struct attempt *attempt;	/* under way on a pool thread */
+	struct attempt *attempt; /* under way on a pool thread */
 	struct pl_timer *retry, *tick;
 	int64_t retry_us, up_since_us, node_tick_us;
 	int retries;
 	uint64_t in_seen;
 	int pings_out;
 	bool draining, sweep, broken;
-	size_t unsent_bytes;		/* given to nats.c and not yet written to the socket; an upper bound */
+	size_t unsent_bytes; /* given to nats.c and not yet written to the socket; an upper bound */
 	struct pl_list subs, queue;
 	size_t queue_bytes;
-	struct pl_list reqs;		/* requests being answered */
+	struct pl_list reqs; /* requests being answered */
 
 	/* mux.c */
 	struct mux_slot *slots;
@@ -86,7 +86,7 @@ struct bus {
 	struct req **heap;
 	size_t heap_n, heap_cap;
 	struct pl_timer *due;
-	int64_t due_us;			/* 0: not armed */
+	int64_t due_us; /* 0: not armed */
 
 	/* node.c */
 	struct pl_list watches, nodes;
@@ -107,8 +107,8 @@ void bus_tell_up(struct bus *b);
 
 /* conn.c */
 enum pl_err conn_init(struct bus *b);
-enum pl_err conn_first(struct bus *b, int64_t wait_ms, struct pl_why *why);	/* blocks */
-void conn_done(struct bus *b);	/* flushes */
+enum pl_err conn_first(struct bus *b, int64_t wait_ms, struct pl_why *why); /* blocks */
+void conn_done(struct bus *b);                                              /* flushes */
 void conn_tick(struct bus *b, int64_t now_us);
 bool bus_up(const struct bus *b);
 /** Takes m. req: drop it from the buffer when this handle is no longer waiting; 0: none. */
@@ -120,34 +120,34 @@ enum pl_err bus_sub_attach(struct bus_sub *s);
 void bus_drain_sub(struct bus_sub *s, uint64_t *left);
 
 /* msg.c */
-const char *bus_hdr(natsMsg *m, const char *key);	/* "" when absent */
+const char *bus_hdr(natsMsg *m, const char *key); /* "" when absent */
 bool bus_subject_ok(const char *s, bool wildcards);
 enum pl_err bus_msg_new(natsMsg **ret, const struct bus_out *o, const char *reply, size_t *ret_bytes);
 void bus_msg_fill(struct bus_msg *out, natsMsg *m);
 void bus_dispatch(struct bus_sub *s, natsMsg *m);
 void bus_subs_sweep(struct bus *b);
-enum pl_err bus_subscribe_raw(struct bus_sub **ret, struct bus *b, const char *subject, void (*raw)(void *arg, natsMsg *m),
-			      void (*none)(void *arg), void *arg);
+enum pl_err bus_subscribe_raw(struct bus_sub **ret, struct bus *b, const char *subject,
+			      void (*raw)(void *arg, natsMsg *m), void (*none)(void *arg), void *arg);
 void bus_sub_free(struct bus_sub *s);
 
 /* mux.c */
 enum pl_err mux_init(struct bus *b);
 void mux_done(struct bus *b);
-uint64_t mux_add(struct bus *b, mux_fn fn, void *arg);	/* 0: full */
+uint64_t mux_add(struct bus *b, mux_fn fn, void *arg); /* 0: full */
 void mux_drop(struct bus *b, uint64_t handle);
 bool mux_waits(const struct bus *b, uint64_t handle);
 /** The subject that answers to this handle; out is at least BUS_REPLY_MAX. */
 #define BUS_REPLY_MAX 128
 char *mux_reply(const struct bus *b, uint64_t handle, char *out);
-void mux_detach(struct bus *b);	/* the connection goes */
-void mux_down(struct bus *b);	/* it is gone: ends all requests */
+void mux_detach(struct bus *b); /* the connection goes */
+void mux_down(struct bus *b);   /* it is gone: ends all requests */
 enum pl_err mux_up(struct bus *b);
 void mux_tick(struct bus *b);
 void mux_drain(struct bus *b, uint64_t *left);
 void mux_on_inbox(void *arg, natsMsg *m);
 /** As bus_request(), without Parley's headers. hdr: name, value, ..., NULL; or NULL. */
-uint64_t bus_ask(struct bus *b, const char *subject, const char *const *hdr, const void *data, size_t len, int64_t timeout_ms,
-		 bus_reply_fn fn, void *arg);
+uint64_t bus_ask(struct bus *b, const char *subject, const char *const *hdr, const void *data, size_t len,
+		 int64_t timeout_ms, bus_reply_fn fn, void *arg);
 void bus_reqs_free(struct bus *b);
 
 /* node.c */
@@ -175,9 +175,9 @@ struct js_pos {
 bool js_pos_parse(const char *reply, struct js_pos *p);
 /** A Publish Ack or an API error. */
 enum pl_err js_ack_parse(const struct bus_msg *m, uint64_t *ret_seq, int *ret_code, struct pl_why *why);
-int js_status(natsMsg *m);	/* 0: an ordinary message */
+int js_status(natsMsg *m); /* 0: an ordinary message */
 
-void jspub_on_ack(struct bus *b, void *arg, natsMsg *m);	/* runs while the bus closes, too */
+void jspub_on_ack(struct bus *b, void *arg, natsMsg *m); /* runs while the bus closes, too */
 void jspub_on_none(struct bus *b);
 void jspub_up(struct bus *b);
 void jspub_tick(struct bus *b, int64_t now_us);

@@ -1,8 +1,8 @@
 /* The connection: nats.c inside our loop, reconnecting, and what is kept while NATS is away.
  *
- * nats.c's own reconnect runs on a thread of its own and holds the connection's lock while it connects, which would block
- * a publish on the loop for seconds. So its reconnect is off: a lost connection is destroyed, a new one is made by a pool
- * thread that owns it until it is up, and subscriptions are made again. */
+ * nats.c's own reconnect runs on a thread of its own and holds the connection's lock while it connects, which would
+ * block a publish on the loop for seconds. So its reconnect is off: a lost connection is destroyed, a new one is made
+ * by a pool thread that owns it until it is up, and subscriptions are made again. */
 #include "bus_int.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define RETRY_MIN_US (50 * PL_US_PER_MS)
 #define RETRY_MAX_US (1000 * PL_US_PER_MS)
 #define SERVERS_MAX 16
-#define FLUSH_AT_BYTES (1u << 20)	/* a turn that publishes more writes before its end */
+#define FLUSH_AT_BYTES (1u << 20) /* a turn that publishes more writes before its end */
 #define CLOSE_FLUSH_US (2 * PL_US_PER_S)
 #define PING_EVERY_US (2 * PL_US_PER_S)
 #define PINGS_OUT_MAX 3
@@ -29,7 +29,7 @@ struct bus_sock {
 };
 
 struct attempt {
-	struct bus *b;		/* NULL: the bus was closed meanwhile */
+	struct bus *b; /* NULL: the bus was closed meanwhile */
 	struct bus_sock *sock;
 	natsOptions *opts;
 	natsConnection *nc;
@@ -37,7 +37,7 @@ struct attempt {
 	char err[200];
 };
 
-struct kept {			/* a message that waits for the connection */
+struct kept { /* a message that waits for the connection */
 	struct pl_list node;
 	natsMsg *m;
 	size_t bytes;
@@ -50,15 +50,15 @@ static void conn_lost(struct bus *b, const char *why);
 static natsStatus el_attach(void **user, void *loop, natsConnection *nc, natsSock fd)
 {
 	(void)nc;
-	struct bus_sock *s = loop;	/* what we gave as "the loop" */
-	s->fd = fd;			/* polled once the attempt is adopted */
+	struct bus_sock *s = loop; /* what we gave as "the loop" */
+	s->fd = fd;                /* polled once the attempt is adopted */
 	*user = s;
 	return NATS_OK;
 }
 
 static natsStatus el_read(void *user, bool add)
 {
-	(void)user, (void)add;		/* we stop polling when we see that the connection is closed */
+	(void)user, (void)add; /* we stop polling when we see that the connection is closed */
 	return NATS_OK;
 }
 
@@ -77,7 +77,8 @@ static natsStatus el_detach(void *user)
 static void on_nats_err(natsConnection *nc, natsSubscription *sub, natsStatus err, void *arg)
 {
 	(void)nc, (void)arg; /* on a thread of nats.c: log only */
-	log_warn("bus.error", LOG_S("what", natsStatus_GetText(err)), LOG_S("subject", sub ? natsSubscription_GetSubject(sub) : ""));
+	log_warn("bus.error", LOG_S("what", natsStatus_GetText(err)),
+		 LOG_S("subject", sub ? natsSubscription_GetSubject(sub) : ""));
 }
 
 /* --- an attempt --- */
@@ -111,7 +112,7 @@ static natsStatus set_options(const struct bus *b, natsOptions *o, struct bus_so
 	if (s == NATS_OK)
 		s = natsOptions_SetPingInterval(o, 0); /* its timer thread would write; we have our own */
 	if (s == NATS_OK)
-		s = natsOptions_SetSendAsap(o, true);  /* no flusher thread: ask for a write at once, which we collect */
+		s = natsOptions_SetSendAsap(o, true); /* no flusher thread: ask for a write at once, which we collect */
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(o, on_nats_err, NULL);
 	if (s == NATS_OK)
@@ -171,8 +172,8 @@ void bus_drain_sub(struct bus_sub *s, uint64_t *left)
 	}
 }
 
-/* nats.c has sorted what it read into the subscriptions. Its counter says how many messages there are, so the search ends
- * with the last one; who got messages last time is asked first. */
+/* nats.c has sorted what it read into the subscriptions. Its counter says how many messages there are, so the search
+ * ends with the last one; who got messages last time is asked first. */
 static void drain(struct bus *b)
 {
 	uint64_t in = 0, bytes, outm, outb, rec;
@@ -186,7 +187,7 @@ static void drain(struct bus *b)
 	obs_add(b->m_in, (int64_t)left);
 	b->draining = true;
 	mux_drain(b, &left);
-	PL_LIST_EACH_SAFE(n, &b->subs) {
+	PL_LIST_EACH_SAFE (n, &b->subs) {
 		uint64_t before = left;
 		if (left > 0)
 			bus_drain_sub(PL_CONTAINER(n, struct bus_sub, node), &left);
@@ -254,9 +255,15 @@ static void on_sock(void *arg, int events)
 }
 
 /* --- up and down --- */
-bool bus_up(const struct bus *b) { return b->nc != NULL; }
+bool bus_up(const struct bus *b)
+{
+	return b->nc != NULL;
+}
 
-bool bus_connected(const struct bus *b) { return b->nc != NULL; }
+bool bus_connected(const struct bus *b)
+{
+	return b->nc != NULL;
+}
 
 enum pl_err bus_sub_attach(struct bus_sub *s)
 {
@@ -279,7 +286,7 @@ static void kept_free(struct bus *b, struct kept *k)
 
 static void send_kept(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->queue) {
+	PL_LIST_EACH_SAFE (n, &b->queue) {
 		struct kept *k = PL_CONTAINER(n, struct kept, node);
 		if ((!k->req || mux_waits(b, k->req)) && bus_send_now(b, k->m, k->bytes) == PL_E_UNAVAIL)
 			return; /* lost again: the rest waits for the next connection */
@@ -302,7 +309,7 @@ static enum pl_err adopt(struct bus *b, struct attempt *a)
 	b->retries = 0;
 	b->up_since_us = pl_mono_us();
 	pl_fd_want(b->sock->poll, PL_FD_READ);
-	PL_LIST_EACH(n, &b->subs)
+	PL_LIST_EACH (n, &b->subs)
 		if (bus_sub_attach(PL_CONTAINER(n, struct bus_sub, node)) != PL_OK)
 			b->broken = true; /* tried again with the next connection */
 	if (mux_up(b) != PL_OK)
@@ -354,7 +361,7 @@ static void on_retry(void *arg)
 
 static void conn_drop(struct bus *b)
 {
-	PL_LIST_EACH(n, &b->subs) {
+	PL_LIST_EACH (n, &b->subs) {
 		struct bus_sub *s = PL_CONTAINER(n, struct bus_sub, node);
 		natsSubscription_Destroy(s->ns);
 		s->ns = NULL;
@@ -448,7 +455,8 @@ enum pl_err conn_first(struct bus *b, int64_t wait_ms, struct pl_why *why)
 	for (;;) {
 		struct attempt *a = attempt_new(b);
 		if (!a)
-			return pl_why_field(why, PL_E_FORMAT, "nats-url", "\"%.100s\" must be nats://host:port[,...]", b->url);
+			return pl_why_field(why, PL_E_FORMAT, "nats-url", "\"%.100s\" must be nats://host:port[,...]",
+					    b->url);
 		attempt_run(a);
 		enum pl_err err = a->status == NATS_OK ? adopt(b, a) : PL_E_UNAVAIL;
 		if (err)
@@ -478,7 +486,8 @@ static void flush_for_close(struct bus *b)
 			natsConnection_ProcessWriteEvent(b->nc);
 		if (!b->sock->want_write && b->n_pubs == 0)
 			break;
-		struct pollfd p = { .fd = b->sock->fd, .events = (short)(POLLIN | (b->sock->want_write ? POLLOUT : 0)) };
+		struct pollfd p = { .fd = b->sock->fd,
+				    .events = (short)(POLLIN | (b->sock->want_write ? POLLOUT : 0)) };
 		if (poll(&p, 1, 50) > 0 && (p.revents & (POLLIN | POLLHUP | POLLERR))) {
 			natsConnection_ProcessReadEvent(b->nc);
 			drain(b);
@@ -505,7 +514,7 @@ void conn_done(struct bus *b)
 		b->attempt->b = NULL; /* its thread ends by itself */
 	pl_loop_off_turn(b->loop, on_turn, b);
 	pl_timer_free(b->retry);
-	PL_LIST_EACH_SAFE(n, &b->queue)
+	PL_LIST_EACH_SAFE (n, &b->queue)
 		kept_free(b, PL_CONTAINER(n, struct kept, node));
 	natsStatistics_Destroy(b->stats);
 }

@@ -1,5 +1,5 @@
-/* Durable pull consumers, shared by the copies of a service (ADR-13). One pull request is kept outstanding; it is renewed
- * when half of it has arrived, when it expires (408), when its heartbeat stays away, and after a reconnect. */
+/* Durable pull consumers, shared by the copies of a service (ADR-13). One pull request is kept outstanding; it is
+ * renewed when half of it has arrived, when it expires (408), when its heartbeat stays away, and after a reconnect. */
 #include "bus_int.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #define HEARTBEAT_US (5 * PL_US_PER_S)
 #define SILENT_US (12 * PL_US_PER_S)
 #define AGAIN_US (300 * PL_US_PER_MS)
-#define ERR_CONSUMER_EXISTS 10013	/* with settings that cannot be changed */
+#define ERR_CONSUMER_EXISTS 10013 /* with settings that cannot be changed */
 #define ERR_CONSUMER_EXISTS_TOO 10148
 
 enum { C_DOWN, C_WAIT, C_CREATING, C_RUN };
@@ -26,12 +26,12 @@ struct bus_consumer {
 	size_t inbox_len;
 
 	int state;
-	unsigned pull;		/* number of the pull request under way; 0: none */
+	unsigned pull; /* number of the pull request under way; 0: none */
 	unsigned pulls;
-	int asked;		/* messages it may still bring */
-	int unacked;		/* handed out and not yet acknowledged */
+	int asked;   /* messages it may still bring */
+	int unacked; /* handed out and not yet acknowledged */
 	int64_t heard_us, again_us, moved_us;
-	bool asking, in_fn, closed;	/* a request is under way; fn runs */
+	bool asking, in_fn, closed; /* a request is under way; fn runs */
 };
 
 static void consumer_free(struct bus_consumer *c)
@@ -63,10 +63,11 @@ static void pull(struct bus_consumer *c)
 		c->pulls = 1;
 	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", c->stream, c->durable);
 	snprintf(reply, sizeof(reply), "%s%u", c->inbox, c->pulls);
-	int len = snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%" PRId64 ",\"idle_heartbeat\":%" PRId64 "}", n,
-			   EXPIRES_US * 1000, HEARTBEAT_US * 1000);
+	int len = snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%" PRId64 ",\"idle_heartbeat\":%" PRId64 "}",
+			   n, EXPIRES_US * 1000, HEARTBEAT_US * 1000);
 	natsMsg *m = NULL;
-	if (natsMsg_Create(&m, subject, reply, body, len) != NATS_OK || bus_send(c->b, m, (size_t)len + 128, 0) != PL_OK)
+	if (natsMsg_Create(&m, subject, reply, body, len) != NATS_OK ||
+	    bus_send(c->b, m, (size_t)len + 128, 0) != PL_OK)
 		return; /* the tick tries again */
 	c->pull = c->pulls;
 	c->asked += n;
@@ -123,7 +124,10 @@ static void on_msg(void *arg, natsMsg *m)
 		pull(c);
 }
 
-static void on_none(void *arg) { again(arg, C_WAIT); } /* JetStream is not there */
+static void on_none(void *arg)
+{
+	again(arg, C_WAIT);
+} /* JetStream is not there */
 
 static void on_created(void *arg, enum pl_err err, json_t *reply, const struct pl_why *why)
 {
@@ -142,7 +146,8 @@ static void on_created(void *arg, enum pl_err err, json_t *reply, const struct p
 		return;
 	}
 	if (err)
-		log_warn("bus.consumer.old", LOG_S("durable", c->durable), LOG_WHY(why)); /* goes on with its old settings */
+		log_warn("bus.consumer.old", LOG_S("durable", c->durable),
+			 LOG_WHY(why)); /* goes on with its old settings */
 	c->state = C_RUN;
 	c->asked = 0;
 	c->unacked = 0;
@@ -152,10 +157,10 @@ static void on_created(void *arg, enum pl_err err, json_t *reply, const struct p
 static void create(struct bus_consumer *c)
 {
 	char verb[BUS_SUBJECT_MAX];
-	json_t *cfg = json_pack("{s:s, s:s, s:s, s:I, s:i, s:s, s:i}", "durable_name", c->durable, "deliver_policy", "all",
-				"ack_policy", "explicit", "ack_wait", (json_int_t)(c->ack_wait_ms * 1000000), "max_deliver",
-				c->max_deliver > 0 ? c->max_deliver : -1, "replay_policy", "instant", "max_ack_pending",
-				PL_MAX(1000, 8 * c->batch));
+	json_t *cfg = json_pack("{s:s, s:s, s:s, s:I, s:i, s:s, s:i}", "durable_name", c->durable, "deliver_policy",
+				"all", "ack_policy", "explicit", "ack_wait", (json_int_t)(c->ack_wait_ms * 1000000),
+				"max_deliver", c->max_deliver > 0 ? c->max_deliver : -1, "replay_policy", "instant",
+				"max_ack_pending", PL_MAX(1000, 8 * c->batch));
 	if (c->filter)
 		json_object_set_new(cfg, "filter_subject", json_string(c->filter));
 	snprintf(verb, sizeof(verb), "CONSUMER.DURABLE.CREATE.%s.%s", c->stream, c->durable);
@@ -164,7 +169,10 @@ static void create(struct bus_consumer *c)
 	js_ask(c->b, verb, json_pack("{s:s, s:o}", "stream_name", c->stream, "config", cfg), on_created, c);
 }
 
-static bool token_ok(const char *s) { return !pl_empty(s) && strlen(s) <= 100 && !strpbrk(s, " .*>\t\r\n/\\"); }
+static bool token_ok(const char *s)
+{
+	return !pl_empty(s) && strlen(s) <= 100 && !strpbrk(s, " .*>\t\r\n/\\");
+}
 
 static enum pl_err init(struct bus_consumer *c, const struct bus_consumer_cfg *cfg)
 {
@@ -180,7 +188,8 @@ static enum pl_err init(struct bus_consumer *c, const struct bus_consumer_cfg *c
 	return bus_subscribe_raw(&c->sub, c->b, subject, on_msg, on_none, c);
 }
 
-enum pl_err bus_consume(struct bus_consumer **ret, struct bus *b, const struct bus_consumer_cfg *cfg, struct pl_why *why)
+enum pl_err bus_consume(struct bus_consumer **ret, struct bus *b, const struct bus_consumer_cfg *cfg,
+			struct pl_why *why)
 {
 	if (!token_ok(cfg->stream) || !token_ok(cfg->durable) || (cfg->filter && !bus_subject_ok(cfg->filter, true)) ||
 	    cfg->batch < 1 || cfg->batch > 1000 || cfg->ack_wait_ms < 1 || !cfg->fn)
@@ -229,7 +238,10 @@ static void send_ack(struct bus *b, const char *ack, const char *body)
 	}
 }
 
-void bus_ack(struct bus *b, const char *ack) { send_ack(b, ack, "+ACK"); }
+void bus_ack(struct bus *b, const char *ack)
+{
+	send_ack(b, ack, "+ACK");
+}
 
 void bus_nack(struct bus *b, const char *ack, int64_t delay_ms)
 {
@@ -243,7 +255,7 @@ void consume_acked(struct bus *b, const char *ack)
 	struct js_pos p;
 	if (!js_pos_parse(ack, &p))
 		return;
-	PL_LIST_EACH(n, &b->consumers) {
+	PL_LIST_EACH (n, &b->consumers) {
 		struct bus_consumer *c = PL_CONTAINER(n, struct bus_consumer, node);
 		if (strlen(c->durable) != p.consumer_len || memcmp(c->durable, p.consumer, p.consumer_len) != 0 ||
 		    strlen(c->stream) != p.stream_len || memcmp(c->stream, p.stream, p.stream_len) != 0)
@@ -257,7 +269,7 @@ void consume_acked(struct bus *b, const char *ack)
 
 void consume_up(struct bus *b)
 {
-	PL_LIST_EACH(n, &b->consumers) {
+	PL_LIST_EACH (n, &b->consumers) {
 		struct bus_consumer *c = PL_CONTAINER(n, struct bus_consumer, node);
 		again(c, C_WAIT);
 		c->again_us = 0;
@@ -267,7 +279,7 @@ void consume_up(struct bus *b)
 
 void consume_down(struct bus *b)
 {
-	PL_LIST_EACH(n, &b->consumers)
+	PL_LIST_EACH (n, &b->consumers)
 		again(PL_CONTAINER(n, struct bus_consumer, node), C_DOWN);
 }
 
@@ -275,7 +287,7 @@ void consume_tick(struct bus *b, int64_t now_us)
 {
 	if (!bus_up(b))
 		return;
-	PL_LIST_EACH_SAFE(n, &b->consumers) {
+	PL_LIST_EACH_SAFE (n, &b->consumers) {
 		struct bus_consumer *c = PL_CONTAINER(n, struct bus_consumer, node);
 		if (c->closed || now_us < c->again_us)
 			continue;

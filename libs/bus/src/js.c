@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define ENSURE_FOR_US (20 * PL_US_PER_S)
-#define ERR_STREAM_NAME_IN_USE 10058	/* it exists with another configuration */
+#define ERR_STREAM_NAME_IN_USE 10058 /* it exists with another configuration */
 #define ERR_STREAM_WRONG_LAST_SEQ 10071
 #define NS_PER_S INT64_C(1000000000)
 
@@ -14,11 +14,11 @@ struct stream {
 	struct bus *b;
 	char *name;
 	json_t *config;
-	bus_reply_fn done;	/* NULL: told */
+	bus_reply_fn done; /* NULL: told */
 	void *arg;
 	int64_t give_up_us;
 	struct pl_timer *again;
-	bool busy, update, changed;	/* changed: the configuration, while the request was under way */
+	bool busy, update, changed; /* changed: the configuration, while the request was under way */
 };
 
 int js_status(natsMsg *m)
@@ -46,9 +46,14 @@ bool js_pos_parse(const char *reply, struct js_pos *p)
 		return false;
 	size_t at = n == 9 ? 2 : 4;
 	int64_t ns = strtoll(tok[at + 5], NULL, 10);
-	*p = (struct js_pos){ .stream = tok[at], .stream_len = len[at], .consumer = tok[at + 1], .consumer_len = len[at + 1],
-			      .sseq = strtoull(tok[at + 3], NULL, 10), .cseq = strtoull(tok[at + 4], NULL, 10),
-			      .time_us = ns / 1000, .pending = strtoull(tok[at + 6], NULL, 10) };
+	*p = (struct js_pos){ .stream = tok[at],
+			      .stream_len = len[at],
+			      .consumer = tok[at + 1],
+			      .consumer_len = len[at + 1],
+			      .sseq = strtoull(tok[at + 3], NULL, 10),
+			      .cseq = strtoull(tok[at + 4], NULL, 10),
+			      .time_us = ns / 1000,
+			      .pending = strtoull(tok[at + 6], NULL, 10) };
 	return p->sseq > 0;
 }
 
@@ -63,8 +68,10 @@ static enum pl_err api_err(const json_t *e, int *ret_code, struct pl_why *why)
 	json_int_t code = json_integer_value(json_object_get(e, "code"));
 	const char *text = json_string_value(json_object_get(e, "description"));
 	int ec = (int)json_integer_value(json_object_get(e, "err_code"));
-	enum pl_err err = ec == ERR_STREAM_WRONG_LAST_SEQ ? PL_E_CONFLICT : code == 404 ? PL_E_NOTFOUND :
-			  code >= 500 ? PL_E_UNAVAIL : PL_E_STATE;
+	enum pl_err err = ec == ERR_STREAM_WRONG_LAST_SEQ ? PL_E_CONFLICT
+			  : code == 404                   ? PL_E_NOTFOUND
+			  : code >= 500                   ? PL_E_UNAVAIL
+							  : PL_E_STATE;
 	*ret_code = ec;
 	return pl_why_set(why, err, "%s (%d)", text ? text : "JetStream refused", ec);
 }
@@ -75,7 +82,8 @@ static enum pl_err reply_parse(const struct bus_msg *m, json_t **ret, int *ret_c
 	json_t *j = json_loadb((const char *)m->data, m->len, JSON_REJECT_DUPLICATES, &je);
 	*ret_code = 0;
 	if (!j)
-		return pl_why_set(why, PL_E_INTERNAL, "JetStream's answer does not parse: %s at %d", je.text, je.position);
+		return pl_why_set(why, PL_E_INTERNAL, "JetStream's answer does not parse: %s at %d", je.text,
+				  je.position);
 	const json_t *e = json_object_get(j, "error");
 	enum pl_err err = e ? api_err(e, ret_code, why) : PL_OK;
 	*ret = j;
@@ -106,7 +114,8 @@ void js_ask(struct bus *b, const char *verb, json_t *body, js_fn fn, void *arg)
 	snprintf(subject, sizeof(subject), "$JS.API.%s", verb);
 	if (a && (text || !body)) {
 		*a = (struct ask){ fn, arg };
-		sent = bus_ask(b, subject, NULL, text, text ? strlen(text) : 0, BUS_API_TIMEOUT_MS, on_ask_reply, a) != 0;
+		sent = bus_ask(b, subject, NULL, text, text ? strlen(text) : 0, BUS_API_TIMEOUT_MS, on_ask_reply, a) !=
+		       0;
 	}
 	json_decref(body);
 	free(text);
@@ -196,7 +205,7 @@ static void stream_free(struct stream *s)
 
 static struct stream *stream_of(struct bus *b, const char *name)
 {
-	PL_LIST_EACH(n, &b->streams)
+	PL_LIST_EACH (n, &b->streams)
 		if (strcmp(PL_CONTAINER(n, struct stream, node)->name, name) == 0)
 			return PL_CONTAINER(n, struct stream, node);
 	struct stream *s = calloc(1, sizeof(*s));
@@ -243,18 +252,18 @@ void bus_stream_ensure(struct bus *b, const struct bus_stream_cfg *c, bus_reply_
 	int64_t dup_s = c->dup_window_s ? c->dup_window_s : 120;
 	if (c->max_age_s && dup_s > c->max_age_s)
 		dup_s = c->max_age_s; /* the server refuses a window that is longer than the messages live */
-	json_t *j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:b}", "name", c->name, "subjects",
-			      subjects, "retention", "limits", "discard", "old", "storage", c->memory ? "memory" : "file",
-			      "max_age", (json_int_t)(c->max_age_s * NS_PER_S), "max_bytes",
-			      (json_int_t)(c->max_bytes ? c->max_bytes : -1), "duplicate_window", (json_int_t)(dup_s * NS_PER_S),
-			      "num_replicas", c->replicas ? c->replicas : 1, "max_msgs", -1, "max_consumers",
-			      -1, "max_msgs_per_subject", -1, "allow_direct", 1);
+	json_t *j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:b}", "name", c->name,
+			      "subjects", subjects, "retention", "limits", "discard", "old", "storage",
+			      c->memory ? "memory" : "file", "max_age", (json_int_t)(c->max_age_s * NS_PER_S),
+			      "max_bytes", (json_int_t)(c->max_bytes ? c->max_bytes : -1), "duplicate_window",
+			      (json_int_t)(dup_s * NS_PER_S), "num_replicas", c->replicas ? c->replicas : 1, "max_msgs",
+			      -1, "max_consumers", -1, "max_msgs_per_subject", -1, "allow_direct", 1);
 	js_stream_ensure(b, c->name, j, done, arg);
 }
 
 void js_up(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->streams) {
+	PL_LIST_EACH_SAFE (n, &b->streams) {
 		struct stream *s = PL_CONTAINER(n, struct stream, node);
 		s->update = false;
 		s->give_up_us = pl_mono_us() + ENSURE_FOR_US;
@@ -264,6 +273,6 @@ void js_up(struct bus *b)
 
 void js_done(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->streams)
+	PL_LIST_EACH_SAFE (n, &b->streams)
 		stream_free(PL_CONTAINER(n, struct stream, node));
 }

@@ -6,7 +6,7 @@
 
 #define RESEND_US (2 * PL_US_PER_S)
 #define HOLD_US (250 * PL_US_PER_MS)
-#define STARTING_US (10 * PL_US_PER_S)	/* after a connect JetStream may still be starting */
+#define STARTING_US (10 * PL_US_PER_S) /* after a connect JetStream may still be starting */
 #define MSG_ID_MAX 64u
 
 struct jspub {
@@ -14,7 +14,7 @@ struct jspub {
 	natsMsg *m;
 	size_t bytes;
 	uint64_t handle;
-	int64_t sent_us;	/* 0: not sent on this connection */
+	int64_t sent_us; /* 0: not sent on this connection */
 	bus_reply_fn fn;
 	void *arg;
 };
@@ -39,7 +39,8 @@ static void pub_end(struct bus *b, struct jspub *p, enum pl_err err, const struc
 		log_error("bus.publish", LOG_WHY(why)); /* nobody else would tell that it is lost */
 }
 
-/* While JetStream starts all wait, so that order is kept. Later, a subject that no stream has must not hold up the others. */
+/* While JetStream starts all wait, so that order is kept. Later, a subject that no stream has must not hold up the
+ * others. */
 static void pub_later(struct bus *b, struct jspub *p)
 {
 	int64_t now = pl_mono_us();
@@ -110,12 +111,15 @@ enum pl_err bus_js_publish(struct bus *b, const struct bus_out *o, bus_reply_fn 
 	return PL_OK;
 }
 
-size_t bus_js_pending(const struct bus *b) { return b->n_pubs; }
+size_t bus_js_pending(const struct bus *b)
+{
+	return b->n_pubs;
+}
 
 /* Sends, in order, what was not sent on this connection or waits for too long. */
 static void send_due(struct bus *b, int64_t now_us)
 {
-	PL_LIST_EACH(n, &b->pubs) {
+	PL_LIST_EACH (n, &b->pubs) {
 		struct jspub *p = PL_CONTAINER(n, struct jspub, node);
 		if (p->sent_us && now_us - p->sent_us < RESEND_US)
 			continue;
@@ -131,7 +135,7 @@ static void send_due(struct bus *b, int64_t now_us)
 void jspub_up(struct bus *b)
 {
 	int64_t now = pl_mono_us();
-	PL_LIST_EACH(n, &b->pubs) {
+	PL_LIST_EACH (n, &b->pubs) {
 		struct jspub *p = PL_CONTAINER(n, struct jspub, node);
 		if (p->sent_us)
 			obs_add(b->m_resent, 1);
@@ -149,7 +153,7 @@ void jspub_tick(struct bus *b, int64_t now_us)
 		if (now_us < b->pubs_hold_us)
 			return;
 		b->pubs_hold_us = 0;
-		PL_LIST_EACH(n, &b->pubs) /* from the oldest: what was refused comes before what was held */
+		PL_LIST_EACH (n, &b->pubs) /* from the oldest: what was refused comes before what was held */
 			PL_CONTAINER(n, struct jspub, node)->sent_us = 0;
 	}
 	send_due(b, now_us);
@@ -159,6 +163,6 @@ void jspub_done(struct bus *b)
 {
 	if (b->n_pubs)
 		log_error("bus.lost", LOG_I("stream_publishes", b->n_pubs));
-	PL_LIST_EACH_SAFE(n, &b->pubs)
+	PL_LIST_EACH_SAFE (n, &b->pubs)
 		pub_free(b, PL_CONTAINER(n, struct jspub, node));
 }

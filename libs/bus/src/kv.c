@@ -1,5 +1,5 @@
-/* Key-value buckets (ADR-8): the stream KV_<bucket>, the subject $KV.<bucket>.<key>, a delete is a marker. Reads ask the
- * stream's leader: a checkpoint that is adopted must not come from a replica that is behind. */
+/* Key-value buckets (ADR-8): the stream KV_<bucket>, the subject $KV.<bucket>.<key>, a delete is a marker. Reads ask
+ * the stream's leader: a checkpoint that is adopted must not come from a replica that is behind. */
 #include "bus_int.h"
 
 #include <sodium.h>
@@ -18,7 +18,7 @@ struct kv_op {
 	bus_reply_fn done;
 	void *arg;
 	uint64_t rev;
-	bool marker_seen;	/* second try of a create */
+	bool marker_seen; /* second try of a create */
 	char bucket[64], subject[KEY_MAX + 80];
 	size_t len;
 	uint8_t data[];
@@ -47,7 +47,8 @@ static void op_end(struct kv_op *op, enum pl_err err, const struct bus_msg *m, c
 	free(op);
 }
 
-static struct kv_op *op_new(struct bus *b, enum kv_kind kind, const char *bucket, const char *key, const void *data, size_t len)
+static struct kv_op *op_new(struct bus *b, enum kv_kind kind, const char *bucket, const char *key, const void *data,
+			    size_t len)
 {
 	if (!name_ok(bucket, sizeof(((struct kv_op *)0)->bucket)) || strchr(bucket, '.') || !name_ok(key, KEY_MAX))
 		return NULL;
@@ -67,7 +68,8 @@ static struct kv_op *op_new(struct bus *b, enum kv_kind kind, const char *bucket
 static void refuse(bus_reply_fn done, void *arg, const char *bucket, const char *key)
 {
 	struct pl_why why = { 0 };
-	pl_why_set(&why, PL_E_FORMAT, "\"%.60s\" \"%.120s\" is no bucket and key", bucket ? bucket : "", key ? key : "");
+	pl_why_set(&why, PL_E_FORMAT, "\"%.60s\" \"%.120s\" is no bucket and key", bucket ? bucket : "",
+		   key ? key : "");
 	if (done)
 		done(arg, PL_E_FORMAT, NULL, &why);
 }
@@ -82,11 +84,12 @@ void bus_kv_ensure(struct bus *b, const struct bus_kv_cfg *c, bus_reply_fn done,
 	snprintf(name, sizeof(name), "KV_%s", c->bucket);
 	snprintf(subject, sizeof(subject), "$KV.%s.>", c->bucket);
 	int64_t dup_s = c->ttl_s && c->ttl_s < 120 ? c->ttl_s : 120;
-	json_t *j = json_pack("{s:s, s:[s], s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:b, s:b}", "name", name, "subjects",
-			      subject, "retention", "limits", "discard", "new", "storage", c->memory ? "memory" : "file", "max_age",
-			      (json_int_t)(c->ttl_s * NS_PER_S), "max_bytes", (json_int_t)(c->max_bytes ? c->max_bytes : -1),
-			      "duplicate_window", (json_int_t)(dup_s * NS_PER_S), "num_replicas", 1, "max_msgs", -1, "max_consumers",
-			      -1, "max_msgs_per_subject", PL_MAX(c->history, 1), "allow_rollup_hdrs", 1, "allow_direct", 1);
+	json_t *j = json_pack("{s:s, s:[s], s:s, s:s, s:s, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:b, s:b}", "name", name,
+			      "subjects", subject, "retention", "limits", "discard", "new", "storage",
+			      c->memory ? "memory" : "file", "max_age", (json_int_t)(c->ttl_s * NS_PER_S), "max_bytes",
+			      (json_int_t)(c->max_bytes ? c->max_bytes : -1), "duplicate_window",
+			      (json_int_t)(dup_s * NS_PER_S), "num_replicas", 1, "max_msgs", -1, "max_consumers", -1,
+			      "max_msgs_per_subject", PL_MAX(c->history, 1), "allow_rollup_hdrs", 1, "allow_direct", 1);
 	js_stream_ensure(b, name, j, done, arg);
 }
 
@@ -106,7 +109,8 @@ static enum pl_err value_decode(json_t *reply, struct bus_msg *m, uint8_t **ret,
 {
 	json_int_t seq = 0;
 	const char *time = "", *hdrs = NULL, *data = "";
-	if (json_unpack(reply, "{s:{s:I, s:s, s?s, s?s}}", "message", "seq", &seq, "time", &time, "hdrs", &hdrs, "data", &data) != 0)
+	if (json_unpack(reply, "{s:{s:I, s:s, s?s, s?s}}", "message", "seq", &seq, "time", &time, "hdrs", &hdrs, "data",
+			&data) != 0)
 		return PL_E_INTERNAL;
 	*marker = is_marker(hdrs);
 	size_t room = strlen(data) / 4 * 3 + 4, n = 0;
@@ -117,7 +121,9 @@ static enum pl_err value_decode(json_t *reply, struct bus_msg *m, uint8_t **ret,
 		free(p);
 		return PL_E_INTERNAL;
 	}
-	*m = (struct bus_msg){ .type = "", .data = p, .len = n, .id = "", .seq = (uint64_t)seq, .actor = "", .reply = "" };
+	*m = (struct bus_msg){
+		.type = "", .data = p, .len = n, .id = "", .seq = (uint64_t)seq, .actor = "", .reply = ""
+	};
 	if (pl_time_parse(time, &m->time_us) != PL_OK)
 		m->time_us = 0;
 	*ret = p;
@@ -140,7 +146,8 @@ static void on_value(void *arg, enum pl_err err, json_t *reply, const struct pl_
 		if (!err && marker)
 			err = pl_why_set(&mine, PL_E_NOTFOUND, "%s: deleted", op->subject);
 		op_end(op, err, err ? NULL : &m, &mine);
-	} else if (!op->b->closing && ((!err && marker) || err == PL_E_NOTFOUND)) { /* a create that met a marker: it stands for "absent" */
+	} else if (!op->b->closing && ((!err && marker) ||
+				       err == PL_E_NOTFOUND)) { /* a create that met a marker: it stands for "absent" */
 		op->rev = err ? 0 : m.seq;
 		op_send(op);
 	} else {
@@ -176,7 +183,9 @@ static void on_stored(void *arg, enum pl_err err, const struct bus_msg *m, const
 {
 	struct kv_op *op = arg;
 	struct pl_why mine = *why;
-	struct bus_msg out = { .subject = op->subject, .type = "", .data = (const uint8_t *)"", .id = "", .actor = "", .reply = "" };
+	struct bus_msg out = {
+		.subject = op->subject, .type = "", .data = (const uint8_t *)"", .id = "", .actor = "", .reply = ""
+	};
 	int code = 0;
 	if (!err)
 		err = js_ack_parse(m, &out.seq, &code, &mine);
@@ -211,10 +220,11 @@ static void op_send(struct kv_op *op)
 	op_end(op, PL_E_FULL, NULL, &why);
 }
 
-void bus_kv_put(struct bus *b, const char *bucket, const char *key, const void *data, size_t len, uint64_t rev, bus_reply_fn done,
-		void *arg)
+void bus_kv_put(struct bus *b, const char *bucket, const char *key, const void *data, size_t len, uint64_t rev,
+		bus_reply_fn done, void *arg)
 {
-	struct kv_op *op = len <= BUS_MSG_MAX_BYTES - BUS_HEADER_ROOM_BYTES ? op_new(b, KV_PUT, bucket, key, data, len) : NULL;
+	struct kv_op *op =
+		len <= BUS_MSG_MAX_BYTES - BUS_HEADER_ROOM_BYTES ? op_new(b, KV_PUT, bucket, key, data, len) : NULL;
 	if (!op) {
 		refuse(done, arg, bucket, key);
 		return;
@@ -266,7 +276,7 @@ static void mark_free(struct bus *b, struct mark *k)
 void kv_tick(struct bus *b, int64_t now_us)
 {
 	char verb[96];
-	PL_LIST_EACH_SAFE(n, &b->marks) {
+	PL_LIST_EACH_SAFE (n, &b->marks) {
 		struct mark *k = PL_CONTAINER(n, struct mark, node);
 		if (now_us < k->due_us || !bus_up(b))
 			return;
@@ -278,6 +288,6 @@ void kv_tick(struct bus *b, int64_t now_us)
 
 void kv_done(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->marks)
+	PL_LIST_EACH_SAFE (n, &b->marks)
 		mark_free(b, PL_CONTAINER(n, struct mark, node));
 }

@@ -1,10 +1,10 @@
-/* Leases. The key lives TTL in LEASES after each write; who wants it creates it when it is absent and then writes it again
- * each second by its revision. Validity is counted from the moment a write was sent, by our monotonic clock, and ends 1 s
- * before the key can vanish, so two never hold it.
+/* Leases. The key lives TTL in LEASES after each write; who wants it creates it when it is absent and then writes it
+ * again each second by its revision. Validity is counted from the moment a write was sent, by our monotonic clock, and
+ * ends 1 s before the key can vanish, so two never hold it.
  *
- * LEASES is on disk, although its values live for seconds: in memory, a restart of NATS would forget who holds what, and a
- * second holder could start while the first still counts on its lease. The fencing number is a revision of FENCES, which
- * has no TTL: LEASES is empty at times, and an empty stream may forget its sequence. */
+ * LEASES is on disk, although its values live for seconds: in memory, a restart of NATS would forget who holds what,
+ * and a second holder could start while the first still counts on its lease. The fencing number is a revision of
+ * FENCES, which has no TTL: LEASES is empty at times, and an empty stream may forget its sequence. */
 #include "bus_int.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 #define TTL_US (3 * PL_US_PER_S)
 #define HOLD_US (TTL_US - 1 * PL_US_PER_S)
 #define RENEW_US (1 * PL_US_PER_S)
-#define LOOK_US (1 * PL_US_PER_S)	/* while the holder renews */
-#define LOOK_SOON_US (200 * PL_US_PER_MS)	/* when it did not */
+#define LOOK_US (1 * PL_US_PER_S)         /* while the holder renews */
+#define LOOK_SOON_US (200 * PL_US_PER_MS) /* when it did not */
 
 enum lease_state { LEASE_LOOK, LEASE_CREATE, LEASE_FENCE, LEASE_HOLD };
 
@@ -24,11 +24,11 @@ struct bus_lease {
 	void (*fn)(void *arg, enum bus_lease_change c, uint64_t fence);
 	void *arg;
 	enum lease_state state;
-	bool busy, in_fn, closed;	/* busy: a request is under way; in_fn: the owner's callback runs */
+	bool busy, in_fn, closed; /* busy: a request is under way; in_fn: the owner's callback runs */
 	uint64_t rev, seen_rev, fence;
 	int64_t sent_us, until_us, next_us;
 	char id[PL_ID_LEN], holder[64];
-	char value[PL_ID_LEN + 64];	/* "<id> <node>" */
+	char value[PL_ID_LEN + 64]; /* "<id> <node>" */
 };
 
 static void look(struct bus_lease *l);
@@ -81,9 +81,15 @@ static void back_to_look(struct bus_lease *l, int64_t after_us)
 	}
 }
 
-bool bus_lease_held(const struct bus_lease *l) { return l->state == LEASE_HOLD && pl_mono_us() < l->until_us; }
+bool bus_lease_held(const struct bus_lease *l)
+{
+	return l->state == LEASE_HOLD && pl_mono_us() < l->until_us;
+}
 
-const char *bus_lease_holder(const struct bus_lease *l) { return l->holder; }
+const char *bus_lease_holder(const struct bus_lease *l)
+{
+	return l->holder;
+}
 
 static void on_fence(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
@@ -188,11 +194,12 @@ static void look(struct bus_lease *l)
 
 void lease_tick(struct bus *b, int64_t now_us)
 {
-	PL_LIST_EACH_SAFE(n, &b->leases) {
+	PL_LIST_EACH_SAFE (n, &b->leases) {
 		struct bus_lease *l = PL_CONTAINER(n, struct bus_lease, node);
 		if (l->closed)
 			continue;
-		if (l->state == LEASE_HOLD && now_us >= l->until_us) { /* a renewal that comes too late finds us looking */
+		if (l->state == LEASE_HOLD &&
+		    now_us >= l->until_us) { /* a renewal that comes too late finds us looking */
 			back_to_look(l, LOOK_SOON_US);
 			continue;
 		}
@@ -214,7 +221,9 @@ enum pl_err bus_lease_new(struct bus_lease **ret, struct bus *b, const char *key
 		return PL_E_NOMEM;
 	}
 	if (pl_list_empty(&b->leases)) {
-		bus_kv_ensure(b, &(struct bus_kv_cfg){ .bucket = "LEASES", .ttl_s = TTL_US / PL_US_PER_S, .history = 1 }, NULL, NULL);
+		bus_kv_ensure(b,
+			      &(struct bus_kv_cfg){ .bucket = "LEASES", .ttl_s = TTL_US / PL_US_PER_S, .history = 1 },
+			      NULL, NULL);
 		bus_kv_ensure(b, &(struct bus_kv_cfg){ .bucket = "FENCES", .history = 1 }, NULL, NULL);
 	}
 	l->b = b;
@@ -238,7 +247,7 @@ void bus_lease_free(struct bus_lease *l)
 /* Those that were given up and waited for an answer. */
 void lease_done(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(n, &b->leases) {
+	PL_LIST_EACH_SAFE (n, &b->leases) {
 		struct bus_lease *l = PL_CONTAINER(n, struct bus_lease, node);
 		if (l->closed)
 			lease_free(l);

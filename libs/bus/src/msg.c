@@ -66,8 +66,10 @@ void bus_msg_fill(struct bus_msg *out, natsMsg *m)
 {
 	const char *reply = natsMsg_GetReply(m);
 	struct js_pos pos;
-	*out = (struct bus_msg){ .subject = natsMsg_GetSubject(m), .data = (const uint8_t *)natsMsg_GetData(m),
-				 .len = (size_t)natsMsg_GetDataLength(m), .reply = reply ? reply : "" };
+	*out = (struct bus_msg){ .subject = natsMsg_GetSubject(m),
+				 .data = (const uint8_t *)natsMsg_GetData(m),
+				 .len = (size_t)natsMsg_GetDataLength(m),
+				 .reply = reply ? reply : "" };
 	out->type = bus_hdr(m, "Parley-Type");
 	out->actor = bus_hdr(m, "Parley-Actor");
 	out->id = bus_hdr(m, "Nats-Msg-Id");
@@ -124,8 +126,8 @@ static enum pl_err sub_new(struct bus_sub **ret, struct bus *b, const char *subj
 	return err;
 }
 
-enum pl_err bus_subscribe(struct bus_sub **ret, struct bus *b, const char *subject, const char *queue, bus_fn fn, void *arg,
-			  struct pl_why *why)
+enum pl_err bus_subscribe(struct bus_sub **ret, struct bus *b, const char *subject, const char *queue, bus_fn fn,
+			  void *arg, struct pl_why *why)
 {
 	if (!bus_subject_ok(subject, true) || (queue && !bus_subject_ok(queue, false)))
 		return pl_why_set(why, PL_E_FORMAT, "\"%.100s\" is no subject", subject ? subject : "");
@@ -140,8 +142,8 @@ enum pl_err bus_subscribe(struct bus_sub **ret, struct bus *b, const char *subje
 	return PL_OK;
 }
 
-enum pl_err bus_subscribe_raw(struct bus_sub **ret, struct bus *b, const char *subject, void (*raw)(void *arg, natsMsg *m),
-			      void (*none)(void *arg), void *arg)
+enum pl_err bus_subscribe_raw(struct bus_sub **ret, struct bus *b, const char *subject,
+			      void (*raw)(void *arg, natsMsg *m), void (*none)(void *arg), void *arg)
 {
 	enum pl_err err = sub_new(ret, b, subject, NULL);
 	if (!err) {
@@ -167,7 +169,7 @@ void bus_unsubscribe(struct bus_sub *s)
 void bus_subs_sweep(struct bus *b)
 {
 	b->sweep = false;
-	PL_LIST_EACH_SAFE(n, &b->subs) {
+	PL_LIST_EACH_SAFE (n, &b->subs) {
 		struct bus_sub *s = PL_CONTAINER(n, struct bus_sub, node);
 		if (s->dead)
 			bus_sub_free(s);

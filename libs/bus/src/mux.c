@@ -1,6 +1,6 @@
-/* What comes back. The last token of a reply subject is a handle, slot number and generation, so that a late answer finds
- * nothing. Acknowledgements of stream publishes share one inbox; each request has a lane, a subscription of its own that is
- * used again when it was answered, because of a missing responder nats.c tells only the subscription. */
+/* What comes back. The last token of a reply subject is a handle, slot number and generation, so that a late answer
+ * finds nothing. Acknowledgements of stream publishes share one inbox; each request has a lane, a subscription of its
+ * own that is used again when it was answered, because of a missing responder nats.c tells only the subscription. */
 #include "bus_int.h"
 
 #include <stdlib.h>
@@ -14,9 +14,9 @@ _Static_assert(BUS_MUX_MAX == 1u << SLOT_BITS, "every slot must have a number");
 
 struct lane {
 	struct pl_list node;
-	struct bus_sub *sub;	/* <inbox>r.<number>.* */
+	struct bus_sub *sub; /* <inbox>r.<number>.* */
 	unsigned no;
-	struct req *req;	/* NULL: idle */
+	struct req *req; /* NULL: idle */
 };
 
 struct req {
@@ -26,8 +26,8 @@ struct req {
 	struct bus *b;
 	uint64_t handle;
 	int64_t due_us;
-	bool own;	/* of this library: told when the bus closes, to free what it holds */
-	size_t at;	/* in the heap */
+	bool own;  /* of this library: told when the bus closes, to free what it holds */
+	size_t at; /* in the heap */
 };
 
 /* --- the table --- */
@@ -54,7 +54,9 @@ uint64_t mux_add(struct bus *b, mux_fn fn, void *arg)
 	struct mux_slot *s = &b->slots[i];
 	b->free_slot = s->next_free;
 	b->gen++;
-	*s = (struct mux_slot){ .handle = (uint64_t)(b->gen ? b->gen : ++b->gen) << SLOT_BITS | i, .fn = fn, .arg = arg };
+	*s = (struct mux_slot){ .handle = (uint64_t)(b->gen ? b->gen : ++b->gen) << SLOT_BITS | i,
+				.fn = fn,
+				.arg = arg };
 	return s->handle;
 }
 
@@ -64,7 +66,10 @@ static struct mux_slot *find(const struct bus *b, uint64_t handle)
 	return handle && i < b->n_slots && b->slots[i].handle == handle ? &b->slots[i] : NULL;
 }
 
-bool mux_waits(const struct bus *b, uint64_t handle) { return find(b, handle) != NULL; }
+bool mux_waits(const struct bus *b, uint64_t handle)
+{
+	return find(b, handle) != NULL;
+}
 
 void mux_drop(struct bus *b, uint64_t handle)
 {
@@ -166,7 +171,10 @@ static void heap_remove(struct bus *b, struct req *r)
 }
 
 /* --- lanes --- */
-static void on_lane_msg(void *arg, natsMsg *m) { mux_on_inbox(((struct lane *)arg)->sub->b, m); }
+static void on_lane_msg(void *arg, natsMsg *m)
+{
+	mux_on_inbox(((struct lane *)arg)->sub->b, m);
+}
 
 static void on_lane_none(void *arg);
 
@@ -260,7 +268,7 @@ void mux_detach(struct bus *b)
 	free_lanes(&b->lanes_dead);
 	free_lanes(&b->lanes_idle);
 	b->n_idle = 0;
-	PL_LIST_EACH(n, &b->lanes_busy) {
+	PL_LIST_EACH (n, &b->lanes_busy) {
 		struct bus_sub *s = PL_CONTAINER(n, struct lane, node)->sub;
 		natsSubscription_Destroy(s->ns);
 		s->ns = NULL;
@@ -271,7 +279,7 @@ void mux_detach(struct bus *b)
 enum pl_err mux_up(struct bus *b)
 {
 	enum pl_err err = PL_OK;
-	PL_LIST_EACH(n, &b->lanes_busy)
+	PL_LIST_EACH (n, &b->lanes_busy)
 		if (!err)
 			err = bus_sub_attach(PL_CONTAINER(n, struct lane, node)->sub);
 	return err;
@@ -356,7 +364,9 @@ static struct req *req_new(struct bus *b, int64_t timeout_ms, bus_reply_fn fn, v
 	struct req *r = malloc(sizeof(*r));
 	if (!r)
 		return NULL;
-	*r = (struct req){ .fn = fn, .arg = arg, .b = b, .due_us = pl_mono_us() + PL_MAX(timeout_ms, 1) * PL_US_PER_MS };
+	*r = (struct req){
+		.fn = fn, .arg = arg, .b = b, .due_us = pl_mono_us() + PL_MAX(timeout_ms, 1) * PL_US_PER_MS
+	};
 	r->handle = mux_add(b, on_reply, r);
 	if (!r->handle || !heap_add(b, r)) {
 		mux_drop(b, r->handle);
@@ -370,7 +380,8 @@ static struct req *req_new(struct bus *b, int64_t timeout_ms, bus_reply_fn fn, v
 	return NULL;
 }
 
-uint64_t bus_request(struct bus *b, const struct bus_out *o, int64_t timeout_ms, bus_reply_fn fn, void *arg, struct pl_why *why)
+uint64_t bus_request(struct bus *b, const struct bus_out *o, int64_t timeout_ms, bus_reply_fn fn, void *arg,
+		     struct pl_why *why)
 {
 	char reply[BUS_REPLY_MAX], deadline[24];
 	natsMsg *m = NULL;
@@ -396,8 +407,8 @@ uint64_t bus_request(struct bus *b, const struct bus_out *o, int64_t timeout_ms,
 	return 0;
 }
 
-static enum pl_err ask_msg(natsMsg **ret, const char *subject, const char *reply, const char *const *hdr, const void *data,
-			   size_t len)
+static enum pl_err ask_msg(natsMsg **ret, const char *subject, const char *reply, const char *const *hdr,
+			   const void *data, size_t len)
 {
 	natsMsg *m = NULL;
 	natsStatus s = natsMsg_Create(&m, subject, reply, data, (int)len);
@@ -411,8 +422,8 @@ static enum pl_err ask_msg(natsMsg **ret, const char *subject, const char *reply
 	return PL_OK;
 }
 
-uint64_t bus_ask(struct bus *b, const char *subject, const char *const *hdr, const void *data, size_t len, int64_t timeout_ms,
-		 bus_reply_fn fn, void *arg)
+uint64_t bus_ask(struct bus *b, const char *subject, const char *const *hdr, const void *data, size_t len,
+		 int64_t timeout_ms, bus_reply_fn fn, void *arg)
 {
 	char reply[BUS_REPLY_MAX];
 	natsMsg *m = NULL;
@@ -437,7 +448,10 @@ void bus_cancel(struct bus *b, uint64_t handle)
 }
 
 /* --- life --- */
-static void on_none(void *arg) { jspub_on_none(arg); }
+static void on_none(void *arg)
+{
+	jspub_on_none(arg);
+}
 
 enum pl_err mux_init(struct bus *b)
 {

@@ -30,7 +30,10 @@ struct node {
 	char *info;
 };
 
-void node_init(struct bus *b) { b->announce = NULL; }
+void node_init(struct bus *b)
+{
+	b->announce = NULL;
+}
 
 static void beat(struct bus *b, bool gone)
 {
@@ -80,7 +83,7 @@ void node_goodbye(struct bus *b)
 
 static void tell(struct bus *b, enum bus_node_change c, const struct node *n)
 {
-	PL_LIST_EACH_SAFE(w, &b->watches) {
+	PL_LIST_EACH_SAFE (w, &b->watches) {
 		struct watch *x = PL_CONTAINER(w, struct watch, node);
 		if (x->fn && strcmp(x->service, n->service) == 0)
 			x->fn(x->arg, c, &n->pub);
@@ -89,7 +92,7 @@ static void tell(struct bus *b, enum bus_node_change c, const struct node *n)
 
 static struct node *find(const struct bus *b, const char *service, const char *name)
 {
-	PL_LIST_EACH(i, &b->nodes) {
+	PL_LIST_EACH (i, &b->nodes) {
 		struct node *n = PL_CONTAINER(i, struct node, node);
 		if (strcmp(n->name, name) == 0 && strcmp(n->service, service) == 0)
 			return n;
@@ -114,7 +117,7 @@ static void down(struct bus *b, struct node *n)
 static struct node *node_new(struct bus *b, const char *service, const char *name)
 {
 	size_t count = 0;
-	PL_LIST_EACH(i, &b->nodes)
+	PL_LIST_EACH (i, &b->nodes)
 		count++;
 	struct node *n = count < NODES_MAX ? calloc(1, sizeof(*n)) : NULL;
 	if (!n)
@@ -149,7 +152,8 @@ static void on_beat(void *arg, const struct bus_msg *m)
 	int gone = 0;
 	json_t *j = json_loadb((const char *)m->data, m->len, JSON_REJECT_DUPLICATES, NULL);
 	if (!j || strlen(name) >= sizeof(((struct node *)0)->name) ||
-	    json_unpack(j, "{s:I, s:I, s:s, s?b}", "load", &load, "capacity", &capacity, "info", &info, "gone", &gone) != 0) {
+	    json_unpack(j, "{s:I, s:I, s:s, s?b}", "load", &load, "capacity", &capacity, "info", &info, "gone",
+			&gone) != 0) {
 		json_decref(j);
 		return;
 	}
@@ -182,7 +186,7 @@ enum pl_err bus_watch_nodes(struct bus *b, const char *service,
 	w->b = b;
 	w->fn = fn;
 	w->arg = arg;
-	PL_LIST_EACH(i, &b->watches)
+	PL_LIST_EACH (i, &b->watches)
 		if (strcmp(PL_CONTAINER(i, struct watch, node)->service, service) == 0)
 			other = PL_CONTAINER(i, struct watch, node);
 	snprintf(subject, sizeof(subject), "node.hb.%s.*", service);
@@ -193,7 +197,7 @@ enum pl_err bus_watch_nodes(struct bus *b, const char *service,
 		return err;
 	}
 	pl_list_push(&b->watches, &w->node);
-	PL_LIST_EACH_SAFE(i, &b->nodes) {
+	PL_LIST_EACH_SAFE (i, &b->nodes) {
 		struct node *n = PL_CONTAINER(i, struct node, node);
 		if (other && fn && strcmp(n->service, service) == 0)
 			fn(arg, BUS_NODE_UP, &n->pub);
@@ -216,7 +220,7 @@ static bool less_loaded(const struct bus_node *a, const struct bus_node *b)
 const struct bus_node *bus_pick_node(struct bus *b, const char *service, const char *avoid)
 {
 	struct node *best = NULL;
-	PL_LIST_EACH(i, &b->nodes) {
+	PL_LIST_EACH (i, &b->nodes) {
 		struct node *n = PL_CONTAINER(i, struct node, node);
 		if (strcmp(n->service, service) != 0 || n->pub.capacity <= 0 || (avoid && strcmp(n->name, avoid) == 0))
 			continue;
@@ -232,7 +236,7 @@ const struct bus_node *bus_pick_node(struct bus *b, const char *service, const c
 void node_up(struct bus *b)
 {
 	int64_t now = pl_mono_us();
-	PL_LIST_EACH(i, &b->nodes)
+	PL_LIST_EACH (i, &b->nodes)
 		PL_CONTAINER(i, struct node, node)->pub.seen_us = now;
 	if (b->announce)
 		beat(b, false);
@@ -249,7 +253,7 @@ void node_tick(struct bus *b, int64_t now_us)
 	b->node_tick_us = now_us;
 	if (!bus_up(b))
 		return;
-	PL_LIST_EACH_SAFE(i, &b->nodes) {
+	PL_LIST_EACH_SAFE (i, &b->nodes) {
 		struct node *n = PL_CONTAINER(i, struct node, node);
 		if (slept)
 			n->pub.seen_us = now_us;
@@ -260,9 +264,9 @@ void node_tick(struct bus *b, int64_t now_us)
 
 void node_done(struct bus *b)
 {
-	PL_LIST_EACH_SAFE(i, &b->nodes)
+	PL_LIST_EACH_SAFE (i, &b->nodes)
 		node_free(PL_CONTAINER(i, struct node, node));
-	PL_LIST_EACH_SAFE(i, &b->watches) {
+	PL_LIST_EACH_SAFE (i, &b->watches) {
 		struct watch *w = PL_CONTAINER(i, struct watch, node);
 		free(w->service);
 		free(w);

@@ -34,9 +34,9 @@ static void on_tick(void *arg)
 
 static void init_lists(struct bus *b)
 {
-	struct pl_list *const all[] = { &b->subs, &b->queue, &b->reqs, &b->watches, &b->nodes, &b->streams, &b->pubs,
-					&b->tails, &b->consumers, &b->leases, &b->marks, &b->lanes_busy,
-					&b->lanes_idle, &b->lanes_dead };
+	struct pl_list *const all[] = { &b->subs,    &b->queue,      &b->reqs,       &b->watches,   &b->nodes,
+					&b->streams, &b->pubs,       &b->tails,      &b->consumers, &b->leases,
+					&b->marks,   &b->lanes_busy, &b->lanes_idle, &b->lanes_dead };
 	for (size_t i = 0; i < PL_ARRAY_N(all); i++)
 		pl_list_init(all[i]);
 }
@@ -44,8 +44,10 @@ static void init_lists(struct bus *b)
 static void init_metrics(struct bus *b, struct obs *o)
 {
 	b->check = obs_check_new(o, "bus");
-	b->m_reconnects = obs_metric_new(o, OBS_COUNTER, "bus_reconnects_total", NULL, "Times the connection to NATS came back.");
-	b->m_refused = obs_metric_new(o, OBS_COUNTER, "bus_refused_total", NULL, "Publishes refused because the buffer was full.");
+	b->m_reconnects =
+		obs_metric_new(o, OBS_COUNTER, "bus_reconnects_total", NULL, "Times the connection to NATS came back.");
+	b->m_refused = obs_metric_new(o, OBS_COUNTER, "bus_refused_total", NULL,
+				      "Publishes refused because the buffer was full.");
 	b->m_in = obs_metric_new(o, OBS_COUNTER, "bus_in_total", NULL, "Messages received.");
 	b->m_out = obs_metric_new(o, OBS_COUNTER, "bus_out_total", NULL, "Messages published.");
 	b->m_resent = obs_metric_new(o, OBS_COUNTER, "bus_js_resent_total", NULL, "Stream publishes sent again.");
@@ -62,7 +64,8 @@ static enum pl_err init(struct bus *b, struct obs *o, const struct bus_cfg *cfg)
 		return PL_E_IO;
 	pl_strlcpy(b->service, cfg->service, sizeof(b->service));
 	pl_strlcpy(b->node, cfg->node, sizeof(b->node));
-	b->inbox_len = (size_t)snprintf(b->inbox, sizeof(b->inbox), "_INBOX_%s.%s.", b->service, pl_hex(id, sizeof(id), hex));
+	b->inbox_len =
+		(size_t)snprintf(b->inbox, sizeof(b->inbox), "_INBOX_%s.%s.", b->service, pl_hex(id, sizeof(id), hex));
 	b->url = strdup(cfg->url);
 	b->user = cfg->user ? strdup(cfg->user) : NULL;
 	b->password = cfg->password ? strdup(cfg->password) : NULL;
@@ -83,7 +86,8 @@ static bool name_ok(const char *s, size_t max)
 
 enum pl_err bus_open(struct bus **ret, struct pl_loop *l, struct obs *o, const struct bus_cfg *cfg, struct pl_why *why)
 {
-	if (!name_ok(cfg->service, sizeof(((struct bus *)0)->service)) || !name_ok(cfg->node, sizeof(((struct bus *)0)->node)))
+	if (!name_ok(cfg->service, sizeof(((struct bus *)0)->service)) ||
+	    !name_ok(cfg->node, sizeof(((struct bus *)0)->node)))
 		return pl_why_field(why, PL_E_FORMAT, "node", "service and node must be a-z, 0-9 and -");
 	struct bus *b = calloc(1, sizeof(*b));
 	if (!b)
@@ -121,7 +125,7 @@ void bus_close(struct bus *b)
 	lease_done(b);
 	node_done(b);
 	bus_reqs_free(b);
-	PL_LIST_EACH_SAFE(n, &b->subs)
+	PL_LIST_EACH_SAFE (n, &b->subs)
 		bus_sub_free(PL_CONTAINER(n, struct bus_sub, node));
 	obs_check_set(b->check, false, "closed");
 	free(b->url);
@@ -130,8 +134,17 @@ void bus_close(struct bus *b)
 	free(b);
 }
 
-const char *bus_node(const struct bus *b) { return b->node; }
+const char *bus_node(const struct bus *b)
+{
+	return b->node;
+}
 
-const char *bus_service(const struct bus *b) { return b->service; }
+const char *bus_service(const struct bus *b)
+{
+	return b->service;
+}
 
-struct pl_loop *bus_loop(struct bus *b) { return b->loop; }
+struct pl_loop *bus_loop(struct bus *b)
+{
+	return b->loop;
+}

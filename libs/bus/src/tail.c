@@ -1,6 +1,7 @@
 /* Ordered readers: an ephemeral push consumer without acknowledgements, with flow control and a heartbeat every 2 s
- * (ADR-17). Its consumer sequence must count 1, 2, 3; anything else, a missed heartbeat or a new connection starts it again
- * after the last message that was handed out. Before each start STREAM.INFO tells whether that message still exists. */
+ * (ADR-17). Its consumer sequence must count 1, 2, 3; anything else, a missed heartbeat or a new connection starts it
+ * again after the last message that was handed out. Before each start STREAM.INFO tells whether that message still
+ * exists. */
 #include "bus_int.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #define HEARTBEAT_US (2 * PL_US_PER_S)
 #define SILENT_US (5 * PL_US_PER_S)
 #define AGAIN_US (300 * PL_US_PER_MS)
-#define CONSUMER_IDLE_S 30		/* the server removes a consumer whose reader is gone */
+#define CONSUMER_IDLE_S 30 /* the server removes a consumer whose reader is gone */
 
 enum tail_state { TAIL_DOWN, TAIL_WAIT, TAIL_ASKING, TAIL_RUN };
 
@@ -21,16 +22,16 @@ struct bus_tail {
 	void (*lost)(void *arg, uint64_t from_seq, uint64_t first_seq);
 	void *arg;
 	bool last_per_subject, started, caught, closed;
-	int uses;	/* requests under way and callbacks that run: freed when closed and 0 */
+	int uses; /* requests under way and callbacks that run: freed when closed and 0 */
 
 	enum tail_state state;
-	uint64_t next;		/* the sequence to start at; 0: new ones only (until STREAM.INFO told which that is) */
-	uint64_t seq;		/* the last one handed out */
-	uint64_t cseq;		/* of this consumer */
+	uint64_t next; /* the sequence to start at; 0: new ones only (until STREAM.INFO told which that is) */
+	uint64_t seq;  /* the last one handed out */
+	uint64_t cseq; /* of this consumer */
 	int64_t heard_us, again_us;
-	char created[40];	/* of the stream: another one means that it was made anew */
+	char created[40]; /* of the stream: another one means that it was made anew */
 	char consumer[80];
-	unsigned epoch;		/* answers to an earlier start are ignored */
+	unsigned epoch; /* answers to an earlier start are ignored */
 	struct bus_sub *sub;
 };
 
@@ -180,10 +181,11 @@ static void on_consumer(void *arg, enum pl_err err, json_t *reply, const struct 
 
 static json_t *consumer_config(const struct bus_tail *t, const char *deliver)
 {
-	json_t *c = json_pack("{s:s, s:s, s:s, s:i, s:b, s:I, s:s, s:b, s:i, s:I}", "name", t->consumer, "deliver_subject", deliver,
-			      "ack_policy", "none", "max_deliver", 1, "flow_control", 1, "idle_heartbeat",
-			      (json_int_t)(HEARTBEAT_US * 1000), "replay_policy", "instant", "mem_storage", 1, "num_replicas", 1,
-			      "inactive_threshold", (json_int_t)(CONSUMER_IDLE_S * 1000 * PL_US_PER_S));
+	json_t *c =
+		json_pack("{s:s, s:s, s:s, s:i, s:b, s:I, s:s, s:b, s:i, s:I}", "name", t->consumer, "deliver_subject",
+			  deliver, "ack_policy", "none", "max_deliver", 1, "flow_control", 1, "idle_heartbeat",
+			  (json_int_t)(HEARTBEAT_US * 1000), "replay_policy", "instant", "mem_storage", 1,
+			  "num_replicas", 1, "inactive_threshold", (json_int_t)(CONSUMER_IDLE_S * 1000 * PL_US_PER_S));
 	if (t->filter)
 		json_object_set_new(c, "filter_subject", json_string(t->filter));
 	if (t->last_per_subject && !t->started) {
@@ -228,7 +230,8 @@ static void on_info(void *arg, enum pl_err err, json_t *reply, const struct pl_w
 		return;
 	json_int_t first = 0, last = 0;
 	const char *created = "";
-	if (!err && json_unpack(reply, "{s:s, s:{s:I, s:I}}", "created", &created, "state", "first_seq", &first, "last_seq", &last) != 0)
+	if (!err && json_unpack(reply, "{s:s, s:{s:I, s:I}}", "created", &created, "state", "first_seq", &first,
+				"last_seq", &last) != 0)
 		err = PL_E_INTERNAL;
 	if (err) {
 		again(t, err == PL_E_INTERNAL ? "STREAM.INFO is not understood" : why->text);
@@ -269,13 +272,20 @@ enum pl_err bus_tail_open(struct bus_tail **ret, struct bus *b, const struct bus
 {
 	if (pl_empty(c->stream) || strpbrk(c->stream, " .*>\t\r\n") || strlen(c->stream) > 100 || !c->fn ||
 	    (c->filter && !bus_subject_ok(c->filter, true)))
-		return pl_why_set(why, PL_E_FORMAT, "\"%.60s\" is no stream, or the filter no subject", c->stream ? c->stream : "");
+		return pl_why_set(why, PL_E_FORMAT, "\"%.60s\" is no stream, or the filter no subject",
+				  c->stream ? c->stream : "");
 	struct bus_tail *t = calloc(1, sizeof(*t));
 	if (!t)
 		return pl_why_set(why, PL_E_NOMEM, "tail of %s: memory is out", c->stream);
 	pl_list_push(&b->tails, &t->node);
-	*t = (struct bus_tail){ .node = t->node, .b = b, .fn = c->fn, .caught_up = c->caught_up, .lost = c->lost, .arg = c->arg,
-				.last_per_subject = c->last_per_subject, .next = c->from_seq };
+	*t = (struct bus_tail){ .node = t->node,
+				.b = b,
+				.fn = c->fn,
+				.caught_up = c->caught_up,
+				.lost = c->lost,
+				.arg = c->arg,
+				.last_per_subject = c->last_per_subject,
+				.next = c->from_seq };
 	t->stream = strdup(c->stream);
 	t->filter = pl_empty(c->filter) ? NULL : strdup(c->filter);
 	if (!t->stream || (!pl_empty(c->filter) && !t->filter)) {
@@ -306,11 +316,14 @@ void bus_tail_close(struct bus_tail *t)
 		tail_destroy(t);
 }
 
-uint64_t bus_tail_seq(const struct bus_tail *t) { return t->seq; }
+uint64_t bus_tail_seq(const struct bus_tail *t)
+{
+	return t->seq;
+}
 
 void tail_up(struct bus *b)
 {
-	PL_LIST_EACH(n, &b->tails) {
+	PL_LIST_EACH (n, &b->tails) {
 		struct bus_tail *t = PL_CONTAINER(n, struct bus_tail, node);
 		t->state = TAIL_WAIT;
 		t->again_us = 0;
@@ -320,7 +333,7 @@ void tail_up(struct bus *b)
 
 void tail_down(struct bus *b)
 {
-	PL_LIST_EACH(n, &b->tails) {
+	PL_LIST_EACH (n, &b->tails) {
 		struct bus_tail *t = PL_CONTAINER(n, struct bus_tail, node);
 		stop(t);
 		t->state = TAIL_DOWN;
@@ -331,7 +344,7 @@ void tail_tick(struct bus *b, int64_t now_us)
 {
 	if (!bus_up(b))
 		return;
-	PL_LIST_EACH_SAFE(n, &b->tails) {
+	PL_LIST_EACH_SAFE (n, &b->tails) {
 		struct bus_tail *t = PL_CONTAINER(n, struct bus_tail, node);
 		if (t->closed)
 			continue;

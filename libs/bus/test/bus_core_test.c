@@ -27,7 +27,8 @@ static void on_msg(void *arg, const struct bus_msg *m)
 	got++;
 	if (arg)
 		++*(int *)arg;
-	snprintf(last, sizeof(last), "%s|%s|%s|%.*s", m->subject, m->type, m->actor, (int)m->len, (const char *)m->data);
+	snprintf(last, sizeof(last), "%s|%s|%s|%.*s", m->subject, m->type, m->actor, (int)m->len,
+		 (const char *)m->data);
 	if (m->req)
 		bus_answer(m->req, "", NULL, 0);
 }
@@ -74,12 +75,14 @@ START_TEST(what_cannot_be_a_subject_or_header_is_refused)
 	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a b", "a\r\nPUB x 0", "a.*", "a.>", NULL };
 	for (int i = 0; bad[i]; i++)
 		ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = bad[i] }), PL_E_FORMAT);
-	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .actor = "x\r\nParley-Type: y" }), PL_E_FORMAT);
+	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .actor = "x\r\nParley-Type: y" }),
+			 PL_E_FORMAT);
 	ck_assert_int_eq(bus_subscribe(NULL, a, "a b", NULL, on_msg, NULL, &why), PL_E_FORMAT);
 	static char big[1 << 20], actor[600];
 	memset(actor, 'x', sizeof(actor) - 1);
 	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .actor = actor }), PL_E_FORMAT);
-	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .data = big, .len = sizeof(big) }), PL_E_FULL);
+	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "a", .data = big, .len = sizeof(big) }),
+			 PL_E_FULL);
 	bus_close(a);
 }
 END_TEST
@@ -90,7 +93,9 @@ START_TEST(the_largest_message_arrives)
 	static char big[(1 << 20) - 1024], actor[400];
 	memset(actor, 'x', sizeof(actor) - 1);
 	ck_assert_int_eq(bus_subscribe(NULL, a, "t.*", NULL, on_msg, NULL, &why), PL_OK);
-	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big), .actor = actor }), PL_OK);
+	ck_assert_int_eq(
+		bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big), .actor = actor }),
+		PL_OK);
 	fx_until(&got, 1);
 	ck_assert(bus_connected(a));
 	bus_close(a);
@@ -168,7 +173,8 @@ START_TEST(an_answer_may_come_later_and_may_be_an_error)
 	struct fx_reply r = { 0 };
 	ck_assert_int_eq(bus_subscribe(NULL, b, "rpc.x", "g", on_keep, NULL, &why), PL_OK);
 	settle(b);
-	ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.x", .actor = "u1" }, 20000, fx_on_reply, &r, &why) != 0);
+	ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.x", .actor = "u1" }, 20000, fx_on_reply, &r,
+			      &why) != 0);
 	fx_until(&got, 1);
 	ck_assert_str_eq(kept_actor, "u1");
 	ck_assert_int_gt(kept_deadline, pl_wall_us());
@@ -233,7 +239,8 @@ START_TEST(a_forwarded_request_is_answered_to_the_one_who_asked)
 	bus_unsubscribe(s);
 	settle(b);
 	ck_assert(bus_request(a, &o, 500, fx_on_reply, &r, &why) != 0);
-	ck_assert_int_eq(fx_wait(&r)->err, PL_E_TIMEOUT); /* the server tells a missing responder only to who owns the inbox */
+	ck_assert_int_eq(fx_wait(&r)->err,
+			 PL_E_TIMEOUT); /* the server tells a missing responder only to who owns the inbox */
 	bus_close(a);
 	bus_close(b);
 }
@@ -245,7 +252,8 @@ static void publish_ten(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(bus_publish(turn_bus, &(struct bus_out){ .subject = "t.x", .data = "12345", .len = 5 }), PL_OK);
+		ck_assert_int_eq(
+			bus_publish(turn_bus, &(struct bus_out){ .subject = "t.x", .data = "12345", .len = 5 }), PL_OK);
 }
 
 START_TEST(ten_publishes_in_a_turn_are_one_write)
@@ -299,9 +307,15 @@ START_TEST(a_request_takes_microseconds_not_milliseconds)
 }
 END_TEST
 
-static bool is_down(void *b) { return !bus_connected(b); }
+static bool is_down(void *b)
+{
+	return !bus_connected(b);
+}
 
-static bool is_up(void *b) { return bus_connected(b); }
+static bool is_up(void *b)
+{
+	return bus_connected(b);
+}
 
 static int open_files(void)
 {
@@ -323,7 +337,8 @@ START_TEST(the_bus_comes_back_after_restarts_and_leaks_no_descriptor)
 	int files = 0;
 	for (int i = 0; i < 5; i++) {
 		int had = got;
-		ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.keep" }, 60000, fx_on_reply, &lost, &why) != 0);
+		ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.keep" }, 60000, fx_on_reply, &lost, &why) !=
+			  0);
 		fx_until(&got, had + 1);
 		tk_kill(nats);
 		fx_until_fn(is_down, a);
@@ -332,7 +347,8 @@ START_TEST(the_bus_comes_back_after_restarts_and_leaks_no_descriptor)
 		had = got;
 		struct bus_out o = { .subject = "t.kept", .data = &(char){ (char)('0' + i) }, .len = 1 };
 		ck_assert_int_eq(bus_publish(a, &o), PL_OK);
-		ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.none" }, 60000, fx_on_reply, &r, &why) != 0);
+		ck_assert(bus_request(a, &(struct bus_out){ .subject = "rpc.none" }, 60000, fx_on_reply, &r, &why) !=
+			  0);
 		tk_start(nats);
 		fx_until_fn(is_up, a);
 		fx_until(&got, had + 1); /* what was published while away arrives, the request too */
@@ -356,7 +372,8 @@ START_TEST(the_buffer_while_away_is_bounded)
 	while (bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big) }) == PL_OK)
 		n++;
 	ck_assert_int_eq(n, 63); /* of 32 MiB */
-	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big) }), PL_E_FULL);
+	ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big) }),
+			 PL_E_FULL);
 	struct fx_reply r = { 0 };
 	ck_assert(bus_request(a, &(struct bus_out){ .subject = "x" }, 100, fx_on_reply, &r, &why) != 0);
 	ck_assert_int_eq(fx_wait(&r)->err, PL_E_TIMEOUT);
@@ -411,13 +428,20 @@ static void on_node(void *arg, enum bus_node_change c, const struct bus_node *n)
 		downs++;
 }
 
-static int64_t load_of(void *arg) { return *(int64_t *)arg; }
+static int64_t load_of(void *arg)
+{
+	return *(int64_t *)arg;
+}
 
-static bool load_is_9(void *arg) { return bus_find_node(arg, "media", "media-1") && bus_find_node(arg, "media", "media-1")->load == 9; }
+static bool load_is_9(void *arg)
+{
+	return bus_find_node(arg, "media", "media-1") && bus_find_node(arg, "media", "media-1")->load == 9;
+}
 
 START_TEST(nodes_are_seen_picked_by_load_and_missed)
 {
-	struct bus *w = fx_bus("call-control", "cc-1"), *a = fx_bus("media", "media-1"), *b = fx_bus("media", "media-2");
+	struct bus *w = fx_bus("call-control", "cc-1"), *a = fx_bus("media", "media-1"),
+		   *b = fx_bus("media", "media-2");
 	int64_t load_b = 5;
 	load_now = 1;
 	ck_assert_int_eq(bus_watch_nodes(w, "media", on_node, NULL), PL_OK);
@@ -457,7 +481,8 @@ START_TEST(what_was_published_before_the_close_arrives)
 	ck_assert_int_eq(bus_subscribe(NULL, b, "t.*", NULL, on_msg, NULL, &why), PL_OK);
 	settle(b);
 	for (int i = 0; i < 50; i++)
-		ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big) }), PL_OK);
+		ck_assert_int_eq(bus_publish(a, &(struct bus_out){ .subject = "t.x", .data = big, .len = sizeof(big) }),
+				 PL_OK);
 	bus_close(a);
 	fx_until(&got, 50);
 	bus_close(b);
@@ -478,14 +503,23 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { a_request_from_a_handler_may_be_cancelled_there, a_message_arrives_with_its_headers, what_cannot_be_a_subject_or_header_is_refused,
-		the_largest_message_arrives,
-		one_of_a_queue_group_gets_each_message, a_request_without_a_responder_fails_at_once,
-		an_answer_may_come_later_and_may_be_an_error, a_late_answer_finds_nobody_and_a_cancelled_request_hears_nothing,
-		a_forwarded_request_is_answered_to_the_one_who_asked, ten_publishes_in_a_turn_are_one_write,
-		a_request_takes_microseconds_not_milliseconds, the_bus_comes_back_after_restarts_and_leaks_no_descriptor,
-		the_buffer_while_away_is_bounded, a_server_that_hangs_is_left, a_handler_may_unsubscribe_itself,
-		nodes_are_seen_picked_by_load_and_missed, what_was_published_before_the_close_arrives,
-		a_server_that_is_not_there_is_an_error_with_the_options_name };
+	const TTest *const tests[] = { a_request_from_a_handler_may_be_cancelled_there,
+				       a_message_arrives_with_its_headers,
+				       what_cannot_be_a_subject_or_header_is_refused,
+				       the_largest_message_arrives,
+				       one_of_a_queue_group_gets_each_message,
+				       a_request_without_a_responder_fails_at_once,
+				       an_answer_may_come_later_and_may_be_an_error,
+				       a_late_answer_finds_nobody_and_a_cancelled_request_hears_nothing,
+				       a_forwarded_request_is_answered_to_the_one_who_asked,
+				       ten_publishes_in_a_turn_are_one_write,
+				       a_request_takes_microseconds_not_milliseconds,
+				       the_bus_comes_back_after_restarts_and_leaks_no_descriptor,
+				       the_buffer_while_away_is_bounded,
+				       a_server_that_hangs_is_left,
+				       a_handler_may_unsubscribe_itself,
+				       nodes_are_seen_picked_by_load_and_missed,
+				       what_was_published_before_the_close_arrives,
+				       a_server_that_is_not_there_is_an_error_with_the_options_name };
 	return fx_run("bus core", tests, PL_ARRAY_N(tests));
 }

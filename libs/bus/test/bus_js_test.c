@@ -5,7 +5,9 @@ static struct fx_reply reply;
 
 static void stream(struct bus *b, const char *name, const char *subject, bool memory)
 {
-	struct bus_stream_cfg c = { .name = name, .subjects = { subject }, .max_age_s = 3600, .dup_window_s = 120, .memory = memory };
+	struct bus_stream_cfg c = {
+		.name = name, .subjects = { subject }, .max_age_s = 3600, .dup_window_s = 120, .memory = memory
+	};
 	bus_stream_ensure(b, &c, fx_on_reply, &reply);
 	ck_assert_msg(fx_wait(&reply)->err == PL_OK, "%s", reply.why);
 }
@@ -25,7 +27,10 @@ static enum pl_err put(struct bus *b, const char *subject, int n, bus_reply_fn f
 {
 	char id[32], data[16];
 	snprintf(id, sizeof(id), "%s-%d", subject, n);
-	struct bus_out o = { .subject = subject, .type = "N", .data = data, .len = (size_t)snprintf(data, sizeof(data), "%d", n),
+	struct bus_out o = { .subject = subject,
+			     .type = "N",
+			     .data = data,
+			     .len = (size_t)snprintf(data, sizeof(data), "%d", n),
 			     .msg_id = id };
 	return bus_js_publish(b, &o, fn, NULL);
 }
@@ -54,7 +59,10 @@ static void on_seen(void *arg, const struct bus_msg *m)
 		bus_tail_close(PL_TAKE(s->close_at_once));
 }
 
-static void on_caught(void *arg) { ((struct seen *)arg)->caught++; }
+static void on_caught(void *arg)
+{
+	((struct seen *)arg)->caught++;
+}
 
 static void on_lost(void *arg, uint64_t from, uint64_t first)
 {
@@ -67,8 +75,13 @@ static void on_lost(void *arg, uint64_t from, uint64_t first)
 static struct bus_tail *tail(struct bus *b, const char *stream_name, const char *filter, uint64_t from, struct seen *s)
 {
 	struct bus_tail *t = NULL;
-	struct bus_tail_cfg c = { .stream = stream_name, .filter = filter, .from_seq = from, .fn = on_seen, .caught_up = on_caught,
-				  .lost = on_lost, .arg = s };
+	struct bus_tail_cfg c = { .stream = stream_name,
+				  .filter = filter,
+				  .from_seq = from,
+				  .fn = on_seen,
+				  .caught_up = on_caught,
+				  .lost = on_lost,
+				  .arg = s };
 	ck_assert_int_eq(bus_tail_open(&t, b, &c, &why), PL_OK);
 	return t;
 }
@@ -275,7 +288,8 @@ START_TEST(a_tail_may_be_closed_in_its_handler_and_before_it_began)
 	fx_turn_for(300);
 	ck_assert_int_eq(s.n, 1);
 	ck_assert_int_eq(none.n, had);
-	for (int i = 0; i < 40; i++) { /* the first message may come before the answer to the consumer's creation, or after */
+	for (int i = 0; i < 40;
+	     i++) { /* the first message may come before the answer to the consumer's creation, or after */
 		struct seen x = { 0 };
 		x.close_at_once = tail(b, "S", NULL, 1, &x);
 		fx_until(&x.n, 1);
@@ -321,8 +335,13 @@ static bool all_handled(void *arg)
 static struct bus_consumer *consumer(struct worker *w, int batch, int64_t ack_wait_ms)
 {
 	struct bus_consumer *c = NULL;
-	struct bus_consumer_cfg cfg = { .stream = "S", .durable = "workers", .filter = "s.>", .batch = batch,
-					.ack_wait_ms = ack_wait_ms, .fn = on_work, .arg = w };
+	struct bus_consumer_cfg cfg = { .stream = "S",
+					.durable = "workers",
+					.filter = "s.>",
+					.batch = batch,
+					.ack_wait_ms = ack_wait_ms,
+					.fn = on_work,
+					.arg = w };
 	ck_assert_int_eq(bus_consume(&c, w->b, &cfg, &why), PL_OK);
 	return c;
 }
@@ -405,12 +424,17 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = { a_publish_is_acknowledged_with_its_sequence_and_stored_once,
-		a_stream_is_changed_to_what_is_asked_for, a_publish_before_its_stream_exists_waits_for_it,
-		a_restart_with_10000_publishes_in_flight_loses_none_and_stores_each_once,
-		a_tail_sees_every_message_in_order_over_three_restarts, a_tail_that_starts_before_what_is_kept_is_told, a_tail_that_knows_a_longer_stream_is_told,
-		a_tail_of_a_stream_in_memory_begins_anew_after_a_restart, a_tail_may_be_closed_in_its_handler_and_before_it_began,
-		two_copies_share_the_work_and_each_message_is_handled, a_consumer_goes_on_after_a_restart,
-		what_a_closed_copy_did_not_acknowledge_comes_to_another,
-		more_than_the_bound_of_unacknowledged_publishes_is_refused };
+				       a_stream_is_changed_to_what_is_asked_for,
+				       a_publish_before_its_stream_exists_waits_for_it,
+				       a_restart_with_10000_publishes_in_flight_loses_none_and_stores_each_once,
+				       a_tail_sees_every_message_in_order_over_three_restarts,
+				       a_tail_that_starts_before_what_is_kept_is_told,
+				       a_tail_that_knows_a_longer_stream_is_told,
+				       a_tail_of_a_stream_in_memory_begins_anew_after_a_restart,
+				       a_tail_may_be_closed_in_its_handler_and_before_it_began,
+				       two_copies_share_the_work_and_each_message_is_handled,
+				       a_consumer_goes_on_after_a_restart,
+				       what_a_closed_copy_did_not_acknowledge_comes_to_another,
+				       more_than_the_bound_of_unacknowledged_publishes_is_refused };
 	return fx_run("bus js", tests, PL_ARRAY_N(tests));
 }

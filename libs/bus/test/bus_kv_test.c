@@ -83,7 +83,10 @@ START_TEST(a_value_of_any_bytes_survives_a_restart)
 }
 END_TEST
 
-struct watch { int n, caught; char last[64]; };
+struct watch {
+	int n, caught;
+	char last[64];
+};
 
 static void on_change(void *arg, const struct bus_msg *m)
 {
@@ -92,7 +95,10 @@ static void on_change(void *arg, const struct bus_msg *m)
 	w->n++;
 }
 
-static void on_caught(void *arg) { ((struct watch *)arg)->caught++; }
+static void on_caught(void *arg)
+{
+	((struct watch *)arg)->caught++;
+}
 
 START_TEST(a_watch_shows_the_last_value_of_each_key_and_then_changes)
 {
@@ -100,8 +106,12 @@ START_TEST(a_watch_shows_the_last_value_of_each_key_and_then_changes)
 	struct watch w = { 0 }, empty = { 0 };
 	struct bus_tail *t = NULL, *e = NULL;
 	bucket(b, "B", 0);
-	struct bus_tail_cfg c = { .stream = "KV_B", .filter = "$KV.B.>", .last_per_subject = true, .fn = on_change,
-				  .caught_up = on_caught, .arg = &empty };
+	struct bus_tail_cfg c = { .stream = "KV_B",
+				  .filter = "$KV.B.>",
+				  .last_per_subject = true,
+				  .fn = on_change,
+				  .caught_up = on_caught,
+				  .arg = &empty };
 	ck_assert_int_eq(bus_tail_open(&e, b, &c, &why), PL_OK);
 	fx_until(&empty.caught, 1);
 	for (int i = 0; i < 20; i++)
@@ -184,7 +194,12 @@ START_TEST(a_lease_has_one_holder_and_moves_at_once_when_it_is_given_up)
 END_TEST
 
 /* A holder in a process of its own that writes into shared memory whether it holds, by the common clock. */
-struct shared { volatile int64_t held_at_us; volatile uint64_t fence; volatile int overlap; volatile int64_t other_held_at_us; };
+struct shared {
+	volatile int64_t held_at_us;
+	volatile uint64_t fence;
+	volatile int overlap;
+	volatile int64_t other_held_at_us;
+};
 
 static void note(struct shared *s, struct holder *h, volatile int64_t *mine, volatile int64_t *other)
 {
@@ -215,7 +230,10 @@ static void child_holder(struct shared *s)
 	}
 }
 
-struct pair { struct shared *s; struct holder h; };
+struct pair {
+	struct shared *s;
+	struct holder h;
+};
 
 static bool gained_checked(void *arg)
 {
@@ -224,7 +242,10 @@ static bool gained_checked(void *arg)
 	return p->h.gained > 0;
 }
 
-static bool child_holds(void *arg) { return ((struct shared *)arg)->held_at_us != 0; }
+static bool child_holds(void *arg)
+{
+	return ((struct shared *)arg)->held_at_us != 0;
+}
 
 static void lease_moves_when(int sig, int64_t limit_us)
 {
@@ -261,10 +282,16 @@ static void lease_moves_when(int sig, int64_t limit_us)
 	bus_close(p.h.b);
 }
 
-START_TEST(a_lease_moves_within_4_s_after_its_holder_was_killed) { lease_moves_when(SIGKILL, 4 * PL_US_PER_S); }
+START_TEST(a_lease_moves_within_4_s_after_its_holder_was_killed)
+{
+	lease_moves_when(SIGKILL, 4 * PL_US_PER_S);
+}
 END_TEST
 
-START_TEST(a_lease_moves_within_4_s_after_its_holder_stopped_and_two_never_hold_it) { lease_moves_when(SIGSTOP, 4 * PL_US_PER_S); }
+START_TEST(a_lease_moves_within_4_s_after_its_holder_stopped_and_two_never_hold_it)
+{
+	lease_moves_when(SIGSTOP, 4 * PL_US_PER_S);
+}
 END_TEST
 
 START_TEST(a_restart_of_nats_neither_gives_a_lease_to_two_nor_makes_fences_go_back)
@@ -323,11 +350,14 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { values_are_written_read_compared_and_deleted, a_value_of_any_bytes_survives_a_restart,
-		a_watch_shows_the_last_value_of_each_key_and_then_changes, a_key_of_a_bucket_with_a_ttl_vanishes,
-		a_lease_has_one_holder_and_moves_at_once_when_it_is_given_up, a_lease_moves_within_4_s_after_its_holder_was_killed,
-		a_lease_moves_within_4_s_after_its_holder_stopped_and_two_never_hold_it,
-		a_restart_of_nats_neither_gives_a_lease_to_two_nor_makes_fences_go_back,
-		a_lease_may_be_freed_in_its_callback_and_at_any_moment };
+	const TTest *const tests[] = { values_are_written_read_compared_and_deleted,
+				       a_value_of_any_bytes_survives_a_restart,
+				       a_watch_shows_the_last_value_of_each_key_and_then_changes,
+				       a_key_of_a_bucket_with_a_ttl_vanishes,
+				       a_lease_has_one_holder_and_moves_at_once_when_it_is_given_up,
+				       a_lease_moves_within_4_s_after_its_holder_was_killed,
+				       a_lease_moves_within_4_s_after_its_holder_stopped_and_two_never_hold_it,
+				       a_restart_of_nats_neither_gives_a_lease_to_two_nor_makes_fences_go_back,
+				       a_lease_may_be_freed_in_its_callback_and_at_any_moment };
 	return fx_run("bus kv", tests, PL_ARRAY_N(tests));
 }

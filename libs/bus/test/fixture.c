@@ -7,7 +7,10 @@ struct pl_loop *loop;
 struct pl_why why;
 static struct pl_timer *waker;
 
-static void nothing(void *arg) { (void)arg; }
+static void nothing(void *arg)
+{
+	(void)arg;
+}
 
 static void turn_once(void *l)
 {
@@ -44,10 +47,14 @@ struct bus *fx_bus(const char *service, const char *node)
 
 void fx_until_fn(bool (*done)(void *arg), void *arg)
 {
-	ck_assert_msg(tk_until(done, arg, turn_once, NULL, LIMIT_S), "what was waited for did not come in %d s", LIMIT_S);
+	ck_assert_msg(tk_until(done, arg, turn_once, NULL, LIMIT_S), "what was waited for did not come in %d s",
+		      LIMIT_S);
 }
 
-struct count { const int *n; int want; };
+struct count {
+	const int *n;
+	int want;
+};
 
 static bool reached(void *arg)
 {
@@ -55,9 +62,15 @@ static bool reached(void *arg)
 	return *c->n >= c->want;
 }
 
-void fx_until(const int *n, int want) { fx_until_fn(reached, &(struct count){ n, want }); }
+void fx_until(const int *n, int want)
+{
+	fx_until_fn(reached, &(struct count){ n, want });
+}
 
-static bool passed(void *arg) { return pl_mono_us() >= *(int64_t *)arg; }
+static bool passed(void *arg)
+{
+	return pl_mono_us() >= *(int64_t *)arg;
+}
 
 void fx_turn_for(int ms)
 {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIMIT_S 40	/* generous: the machine may be busy */
+#define LIMIT_S 40 /* generous: the machine may be busy */
 
 extern struct tk *nats;
 extern struct pl_loop *loop;
@@ -23,7 +23,14 @@ void fx_until(const int *n, int want);
 void fx_until_fn(bool (*done)(void *arg), void *arg);
 void fx_turn_for(int ms);
 /** The result of a bus_reply_fn. */
-struct fx_reply { int n; enum pl_err err; uint64_t seq; int64_t time_us; size_t len; char data[256], type[64], why[256], field[64]; };
+struct fx_reply {
+	int n;
+	enum pl_err err;
+	uint64_t seq;
+	int64_t time_us;
+	size_t len;
+	char data[256], type[64], why[256], field[64];
+};
 void fx_on_reply(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why);
 /** Waits for one more answer than before. */
 struct fx_reply *fx_wait(struct fx_reply *r);

@@ -63,8 +63,9 @@ static enum pl_err set_int(const struct cfg *c, const struct cfg_opt *o, const c
 	errno = 0;
 	long long n = strtoll(v, &end, 10);
 	if (errno || end == v || *end || n < o->min || n > o->max)
-		return pl_why_field(c->why, PL_E_FORMAT, o->name, "\"%.40s\" must be a whole number from %" PRId64 " to %" PRId64
-				    "%s%s", v, o->min, o->max, pl_empty(o->unit) ? "" : " ", o->unit ? o->unit : "");
+		return pl_why_field(c->why, PL_E_FORMAT, o->name,
+				    "\"%.40s\" must be a whole number from %" PRId64 " to %" PRId64 "%s%s", v, o->min,
+				    o->max, pl_empty(o->unit) ? "" : " ", o->unit ? o->unit : "");
 	*to = n;
 	return PL_OK;
 }
@@ -117,10 +118,14 @@ static enum pl_err set(const struct cfg *c, const struct cfg_opt *o, size_t tabl
 {
 	void *to = (char *)c->structs[table] + o->offset;
 	switch (o->kind) {
-	case CFG_INT: return set_int(c, o, v, to);
-	case CFG_BOOL: return set_bool(c, o, v, to);
-	case CFG_SECRET: return set_secret(c, o, v, to);
-	case CFG_STR: break;
+	case CFG_INT:
+		return set_int(c, o, v, to);
+	case CFG_BOOL:
+		return set_bool(c, o, v, to);
+	case CFG_SECRET:
+		return set_secret(c, o, v, to);
+	case CFG_STR:
+		break;
 	}
 	return set_str(c, o, v, to);
 }
@@ -190,7 +195,8 @@ static enum pl_err set_line(const struct cfg *c, const char *path, int no, char 
 	char *value = trim(eq + 1, end), *name = trim(line, eq);
 	const struct cfg_opt *o = find(c, name, strlen(name), &t);
 	if (!o)
-		return pl_why_field(c->why, PL_E_FORMAT, "config", "%s:%d: no option is called \"%.60s\"", path, no, name);
+		return pl_why_field(c->why, PL_E_FORMAT, "config", "%s:%d: no option is called \"%.60s\"", path, no,
+				    name);
 	return set(c, o, t, value);
 }
 
@@ -216,7 +222,8 @@ static enum pl_err set_arg(const struct cfg *c, const char *arg)
 	size_t t;
 	const struct cfg_opt *o = find(c, arg + 2, (size_t)(eq - arg - 2), &t);
 	if (!o)
-		return pl_why_field(c->why, PL_E_FORMAT, "", "no option is called \"%.*s\"; try --help", (int)PL_MIN(eq - arg, 60), arg);
+		return pl_why_field(c->why, PL_E_FORMAT, "", "no option is called \"%.*s\"; try --help",
+				    (int)PL_MIN(eq - arg, 60), arg);
 	return set(c, o, t, eq + 1);
 }
 

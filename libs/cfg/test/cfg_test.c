@@ -51,7 +51,11 @@ static enum pl_err load(char *a1, char *a2)
 	char *argv[] = { "x", a1, a2, NULL };
 	memset(&o, 0, sizeof(o));
 	memset(&why, 0, sizeof(why));
-	return cfg_load((const struct cfg_opt *const[]){ table }, (void *const[]){ &o }, 1, a2 ? 3 : a1 ? 2 : 1, argv, arena, &why);
+	return cfg_load((const struct cfg_opt *const[]){ table }, (void *const[]){ &o }, 1,
+			a2   ? 3
+			: a1 ? 2
+			     : 1,
+			argv, arena, &why);
 }
 
 static char *with_path(const char *fmt)
@@ -83,11 +87,18 @@ END_TEST
 
 START_TEST(what_is_wrong_is_named)
 {
-	static const struct { char *arg; const char *field, *text; } bad[] = {
-		{ "--sip-port=0", "sip-port", "from 1 to 65535" }, { "--sip-port=5060x", "sip-port", "whole number" },
-		{ "--sip-port=", "sip-port", "whole number" }, { "--tls=maybe", "tls", "yes or no" },
-		{ "--name=123456789", "name", "longer than 8" }, { "--nme=x", "", "--nme" }, { "name=x", "", "--name=value" },
-		{ "--sip-port=99999999999999999999", "sip-port", "from 1" }, { "--config=/does/not/exist", "config", "No such" } };
+	static const struct {
+		char *arg;
+		const char *field, *text;
+	} bad[] = { { "--sip-port=0", "sip-port", "from 1 to 65535" },
+		    { "--sip-port=5060x", "sip-port", "whole number" },
+		    { "--sip-port=", "sip-port", "whole number" },
+		    { "--tls=maybe", "tls", "yes or no" },
+		    { "--name=123456789", "name", "longer than 8" },
+		    { "--nme=x", "", "--nme" },
+		    { "name=x", "", "--name=value" },
+		    { "--sip-port=99999999999999999999", "sip-port", "from 1" },
+		    { "--config=/does/not/exist", "config", "No such" } };
 	for (size_t i = 0; i < PL_ARRAY_N(bad); i++) {
 		ck_assert_int_eq(load(bad[i].arg, NULL), PL_E_FORMAT);
 		ck_assert_str_eq(why.field, bad[i].field);

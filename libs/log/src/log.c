@@ -35,7 +35,10 @@ static bool put(struct line *l, const char *s, size_t n)
 	return true;
 }
 
-static void puts_(struct line *l, const char *s) { put(l, s, strlen(s)); }
+static void puts_(struct line *l, const char *s)
+{
+	put(l, s, strlen(s));
+}
 
 /* Length of the valid UTF-8 sequence at s, 0 when there is none. */
 static size_t seq_len(const char *s, size_t left)
@@ -145,7 +148,7 @@ static void write_line(enum log_level lvl, const char *ev, const struct log_kv *
 	memcpy(l.b + l.n, tail, strlen(tail));
 	l.n += strlen(tail);
 	ssize_t rc = write(STDERR_FILENO, l.b, l.n); /* one write: lines of threads do not mix */
-	(void)rc;				     /* there is nowhere to say that the log is broken */
+	(void)rc;                                    /* there is nowhere to say that the log is broken */
 }
 
 /* At most LINES_PER_S a second. Returns how many lines of an earlier second were dropped, -1: drop this one. */

@@ -40,7 +40,10 @@ static json_t *only_line(void)
 	return j;
 }
 
-static const char *str(json_t *j, const char *key) { return json_string_value(json_object_get(j, key)); }
+static const char *str(json_t *j, const char *key)
+{
+	return json_string_value(json_object_get(j, key));
+}
 
 START_TEST(a_line_is_json_with_service_node_event_and_pairs)
 {
@@ -77,8 +80,8 @@ END_TEST
 
 START_TEST(phone_numbers_are_masked)
 {
-	log_info("x", LOG_PHONE("a", "+393471234582"), LOG_PHONE("b", "1001"), LOG_PHONE("c", "5551234"), LOG_PHONE("d", NULL),
-		 LOG_PHONE("e", ""));
+	log_info("x", LOG_PHONE("a", "+393471234582"), LOG_PHONE("b", "1001"), LOG_PHONE("c", "5551234"),
+		 LOG_PHONE("d", NULL), LOG_PHONE("e", ""));
 	json_t *j = only_line();
 	ck_assert_str_eq(str(j, "a"), "+39347•••••82");
 	ck_assert_str_eq(str(j, "b"), "••••");

@@ -3,7 +3,10 @@
 
 #include <stdlib.h>
 
-static void on_closed(uv_handle_t *h) { free(h->data); }
+static void on_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
 
 struct pl_timer {
 	uv_timer_t uv;
@@ -121,7 +124,9 @@ void pl_fd_want(struct pl_fd *f, int events)
 		return;
 	f->want = events;
 	if (events)
-		uv_poll_start(&f->uv, (events & PL_FD_READ ? UV_READABLE : 0) | (events & PL_FD_WRITE ? UV_WRITABLE : 0), fd_cb);
+		uv_poll_start(&f->uv,
+			      (events & PL_FD_READ ? UV_READABLE : 0) | (events & PL_FD_WRITE ? UV_WRITABLE : 0),
+			      fd_cb);
 	else
 		uv_poll_stop(&f->uv);
 }

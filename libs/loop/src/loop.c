@@ -16,7 +16,10 @@ static void run_posts(struct pl_loop *l)
 	l->running.n = 0;
 }
 
-static void on_wake(uv_async_t *h) { run_posts(h->data); }
+static void on_wake(uv_async_t *h)
+{
+	run_posts(h->data);
+}
 
 static void end_turn(struct pl_loop *l)
 {
@@ -28,7 +31,10 @@ static void end_turn(struct pl_loop *l)
 }
 
 /* Timers run before libuv waits for I/O: what they published must not wait with it. */
-static void on_before_wait(uv_prepare_t *h) { end_turn(h->data); }
+static void on_before_wait(uv_prepare_t *h)
+{
+	end_turn(h->data);
+}
 
 static enum pl_err loop_init(struct pl_loop *l, struct pl_why *why)
 {
@@ -115,9 +121,15 @@ int64_t pl_loop_now_us(const struct pl_loop *l)
 	return l->now_us;
 }
 
-struct pl_arena *pl_loop_tmp(struct pl_loop *l) { return l->tmp; }
+struct pl_arena *pl_loop_tmp(struct pl_loop *l)
+{
+	return l->tmp;
+}
 
-struct uv_loop_s *pl_loop_uv(struct pl_loop *l) { return &l->uv; }
+struct uv_loop_s *pl_loop_uv(struct pl_loop *l)
+{
+	return &l->uv;
+}
 
 static bool posts_room(struct posts *p)
 {
@@ -170,7 +182,10 @@ void pl_loop_off_turn(struct pl_loop *l, void (*fn)(void *arg), void *arg)
 		}
 }
 
-int pl_loop_backend_fd(const struct pl_loop *l) { return uv_backend_fd(&l->uv); }
+int pl_loop_backend_fd(const struct pl_loop *l)
+{
+	return uv_backend_fd(&l->uv);
+}
 
 int pl_loop_backend_timeout_ms(const struct pl_loop *l)
 {

@@ -23,7 +23,10 @@ struct pl_loop {
 	uv_prepare_t before_wait;
 	struct pl_arena *tmp;
 	int64_t now_us; /* 0: not read yet in this turn */
-	struct { void (*fn)(void *arg); void *arg; } hooks[TURN_HOOKS_MAX];
+	struct {
+		void (*fn)(void *arg);
+		void *arg;
+	} hooks[TURN_HOOKS_MAX];
 	size_t n_hooks;
 	atomic_bool stop;
 	uv_mutex_t lock; /* guards posted */

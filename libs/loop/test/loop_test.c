@@ -12,9 +12,15 @@
 static struct pl_loop *loop;
 static struct pl_why why;
 
-static void setup(void) { ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK); }
+static void setup(void)
+{
+	ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK);
+}
 
-static void teardown(void) { pl_loop_freep(&loop); }
+static void teardown(void)
+{
+	pl_loop_freep(&loop);
+}
 
 struct tick {
 	struct pl_timer *t;
@@ -100,7 +106,10 @@ START_TEST(posts_from_many_threads_all_arrive)
 }
 END_TEST
 
-static void nothing(void *arg) { (void)arg; }
+static void nothing(void *arg)
+{
+	(void)arg;
+}
 
 START_TEST(a_full_post_queue_refuses_and_counts)
 {
@@ -213,9 +222,15 @@ START_TEST(a_descriptor_reports_reading_and_the_other_sides_end)
 }
 END_TEST
 
-struct job { pthread_t on; int done; };
+struct job {
+	pthread_t on;
+	int done;
+};
 
-static void job_work(void *arg) { ((struct job *)arg)->on = pthread_self(); }
+static void job_work(void *arg)
+{
+	((struct job *)arg)->on = pthread_self();
+}
 
 static void job_done(void *arg)
 {

@@ -74,7 +74,10 @@ static void on_http_fd(void *arg, int events)
 	http_turn(arg);
 }
 
-static void on_http_timer(void *arg) { http_turn(arg); }
+static void on_http_timer(void *arg)
+{
+	http_turn(arg);
+}
 
 static struct MHD_Daemon *daemon_start(struct obs *o, const struct addrinfo *ai)
 {

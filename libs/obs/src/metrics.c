@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 /* 1-2.5-5 from 100 us (a request on the bus) to 60 s (a caller who waits). */
-static const int64_t bounds_us[] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
-				     1000000, 2500000, 5000000, 10000000, 30000000, 60000000 };
+static const int64_t bounds_us[] = { 100,    250,    500,    1000,    2500,    5000,    10000,    25000,    50000,
+				     100000, 250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000 };
 #define BUCKETS PL_ARRAY_N(bounds_us)
 
 enum pl_err obs_new(struct obs **ret, struct pl_loop *l, const char *service, const char *node, struct pl_why *why)
@@ -69,7 +69,8 @@ static struct obs_metric *metric_make(const struct obs *o, enum obs_kind kind, c
 	return NULL;
 }
 
-struct obs_metric *obs_metric_new(struct obs *o, enum obs_kind kind, const char *name, const char *labels, const char *help)
+struct obs_metric *obs_metric_new(struct obs *o, enum obs_kind kind, const char *name, const char *labels,
+				  const char *help)
 {
 	if (!o || o->n_metrics >= METRICS_MAX)
 		return NULL; /* obs_add() and the others accept it: a service must not fail for a counter */
@@ -167,8 +168,8 @@ static void write_histogram(const struct obs_metric *m, FILE *f)
 	int64_t below = 0, n = atomic_load_explicit(&m->value, memory_order_relaxed);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		below += atomic_load_explicit(&m->buckets[i], memory_order_relaxed);
-		fprintf(f, "%s_bucket{%s%sle=\"%g\"} %" PRId64 "\n", m->name, m->labels, sep, (double)bounds_us[i] / 1e6,
-			below);
+		fprintf(f, "%s_bucket{%s%sle=\"%g\"} %" PRId64 "\n", m->name, m->labels, sep,
+			(double)bounds_us[i] / 1e6, below);
 	}
 	n = PL_MAX(n, below); /* an observation may be half done: buckets must not exceed the total */
 	const char *open = *m->labels ? "{" : "", *close = *m->labels ? "}" : "";
@@ -196,9 +197,11 @@ static void write_process(FILE *f)
 	getrusage(RUSAGE_SELF, &ru);
 	double cpu = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
 		     (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
-	fprintf(f, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n", rss * sysconf(_SC_PAGESIZE));
+	fprintf(f, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n",
+		rss * sysconf(_SC_PAGESIZE));
 	fprintf(f, "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n", cpu);
-	fprintf(f, "# TYPE process_open_fds gauge\nprocess_open_fds %d\n", PL_MAX(fds - 3, 0)); /* less . .. and the listing */
+	fprintf(f, "# TYPE process_open_fds gauge\nprocess_open_fds %d\n",
+		PL_MAX(fds - 3, 0)); /* less . .. and the listing */
 }
 
 void obs_write_metrics(struct obs *o, FILE *f)
@@ -220,7 +223,7 @@ void obs_write_metrics(struct obs *o, FILE *f)
 		}
 	}
 	for (size_t i = 0; i < o->n_checks; i++)
-		fprintf(f, "%sparley_check_ok{service=\"%s\",check=\"%s\"} %d\n", i == 0 ? "# TYPE parley_check_ok gauge\n" : "",
-			o->service, o->checks[i].name, o->checks[i].ok);
+		fprintf(f, "%sparley_check_ok{service=\"%s\",check=\"%s\"} %d\n",
+			i == 0 ? "# TYPE parley_check_ok gauge\n" : "", o->service, o->checks[i].name, o->checks[i].ok);
 	write_process(f);
 }

@@ -17,12 +17,12 @@ struct obs_check {
 
 struct obs_metric {
 	enum obs_kind kind;
-	char *name, *labels, *help;	/* name is whole: parley_<service>_<name> */
-	struct obs_metric *same;	/* the next one with this name and other labels */
-	bool first;			/* of those with this name */
-	_Atomic int64_t value;		/* histogram: number of observations */
+	char *name, *labels, *help; /* name is whole: parley_<service>_<name> */
+	struct obs_metric *same;    /* the next one with this name and other labels */
+	bool first;                 /* of those with this name */
+	_Atomic int64_t value;      /* histogram: number of observations */
 	_Atomic int64_t sum_us;
-	_Atomic int64_t *buckets;	/* histogram only */
+	_Atomic int64_t *buckets; /* histogram only */
 };
 
 struct MHD_Daemon;
@@ -33,7 +33,10 @@ struct obs {
 	size_t n_metrics;
 	struct obs_check checks[CHECKS_MAX];
 	size_t n_checks;
-	struct { void (*fn)(void *arg); void *arg; } hooks[HOOKS_MAX];
+	struct {
+		void (*fn)(void *arg);
+		void *arg;
+	} hooks[HOOKS_MAX];
 	size_t n_hooks;
 	struct MHD_Daemon *http;
 	struct pl_fd *http_fd;

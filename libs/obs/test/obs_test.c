@@ -24,7 +24,12 @@ static void teardown(void)
 	pl_loop_freep(&loop);
 }
 
-struct get { const char *path; long status; char body[65536]; size_t n; };
+struct get {
+	const char *path;
+	long status;
+	char body[65536];
+	size_t n;
+};
 
 static size_t on_body(char *p, size_t one, size_t n, void *arg)
 {
@@ -82,7 +87,10 @@ START_TEST(readiness_names_what_is_missing)
 }
 END_TEST
 
-static void refresh(void *arg) { obs_set(arg, 42); }
+static void refresh(void *arg)
+{
+	obs_set(arg, 42);
+}
 
 START_TEST(metrics_are_grouped_by_name_and_refreshed_before_a_scrape)
 {

@@ -18,7 +18,8 @@ struct resolve {
 
 static void want(struct redis *r)
 {
-	/* While connecting, writable means connected; later we write at the end of the turn and poll only when that blocks. */
+	/* While connecting, writable means connected; later we write at the end of the turn and poll only when that
+	 * blocks. */
 	bool w = r->want_write && (!r->connected || r->blocked);
 	pl_fd_want(r->fd, (r->want_read ? PL_FD_READ : 0) | (w ? PL_FD_WRITE : 0));
 }
@@ -31,10 +32,22 @@ static void ev_set(void *data, bool *which, bool on)
 		want(r);
 }
 
-static void ev_add_read(void *d) { ev_set(d, &((struct redis *)d)->want_read, true); }
-static void ev_del_read(void *d) { ev_set(d, &((struct redis *)d)->want_read, false); }
-static void ev_add_write(void *d) { ev_set(d, &((struct redis *)d)->want_write, true); }
-static void ev_del_write(void *d) { ev_set(d, &((struct redis *)d)->want_write, false); }
+static void ev_add_read(void *d)
+{
+	ev_set(d, &((struct redis *)d)->want_read, true);
+}
+static void ev_del_read(void *d)
+{
+	ev_set(d, &((struct redis *)d)->want_read, false);
+}
+static void ev_add_write(void *d)
+{
+	ev_set(d, &((struct redis *)d)->want_write, true);
+}
+static void ev_del_write(void *d)
+{
+	ev_set(d, &((struct redis *)d)->want_write, false);
+}
 
 /* hiredis is about to close the descriptor and to free the context. */
 static void ev_cleanup(void *d)

@@ -75,7 +75,8 @@ enum pl_err redis_open(struct redis **ret, struct pl_loop *l, struct obs *o, con
 		return err;
 	}
 	r->check = obs_check_new(o, "redis");
-	r->m_refused = obs_metric_new(o, OBS_COUNTER, "redis_refused_total", NULL, "Redis commands refused: away or too many in flight.");
+	r->m_refused = obs_metric_new(o, OBS_COUNTER, "redis_refused_total", NULL,
+				      "Redis commands refused: away or too many in flight.");
 	r->m_reconnects = obs_metric_new(o, OBS_COUNTER, "redis_connects_total", NULL, "Connections to Redis made.");
 	redis_conn_start(r);
 	*ret = r;
@@ -92,14 +93,20 @@ void redis_close(struct redis *r)
 	free(r);
 }
 
-bool redis_up(const struct redis *r) { return r->up; }
+bool redis_up(const struct redis *r)
+{
+	return r->up;
+}
 
 enum pl_err redis_reply_err(const redisReply *rep, struct pl_why *why)
 {
-	static const struct { const char *prefix; enum pl_err err; } map[] = {
-		{ "NOAUTH", PL_E_AUTH }, { "WRONGPASS", PL_E_AUTH }, { "NOPERM", PL_E_DENIED }, { "LOADING", PL_E_UNAVAIL },
-		{ "BUSY", PL_E_UNAVAIL }, { "OOM", PL_E_FULL }, { "READONLY", PL_E_UNAVAIL }, { "MASTERDOWN", PL_E_UNAVAIL },
-		{ "NOSCRIPT", PL_E_NOTFOUND }, { "EXECABORT", PL_E_CONFLICT } };
+	static const struct {
+		const char *prefix;
+		enum pl_err err;
+	} map[] = { { "NOAUTH", PL_E_AUTH },       { "WRONGPASS", PL_E_AUTH },     { "NOPERM", PL_E_DENIED },
+		    { "LOADING", PL_E_UNAVAIL },   { "BUSY", PL_E_UNAVAIL },       { "OOM", PL_E_FULL },
+		    { "READONLY", PL_E_UNAVAIL },  { "MASTERDOWN", PL_E_UNAVAIL }, { "NOSCRIPT", PL_E_NOTFOUND },
+		    { "EXECABORT", PL_E_CONFLICT } };
 	if (rep->type != REDIS_REPLY_ERROR)
 		return PL_OK;
 	enum pl_err err = PL_E_INTERNAL;
@@ -124,8 +131,10 @@ static enum pl_err convert(struct pl_arena *tmp, const redisReply *rep, struct r
 		v->kind = REDIS_INT;
 		v->i = rep->integer;
 		return PL_OK;
-	case REDIS_REPLY_ARRAY: break;
-	default: return PL_OK;
+	case REDIS_REPLY_ARRAY:
+		break;
+	default:
+		return PL_OK;
 	}
 	struct redis_val *items = depth < DEPTH_MAX ? pl_arena_alloc(tmp, rep->elements * sizeof(*items)) : NULL;
 	if (!items)

@@ -18,11 +18,11 @@ struct redis {
 	void *arg;
 	bool up, closing;
 
-	redisAsyncContext *ac;		/* NULL: between two attempts */
+	redisAsyncContext *ac; /* NULL: between two attempts */
 	struct pl_fd *fd;
 	bool connected, want_read, want_write, blocked;
 	struct resolve *resolve;
-	struct pl_timer *timer;		/* the next attempt, or the next ping */
+	struct pl_timer *timer; /* the next attempt, or the next ping */
 	int64_t retry_us;
 	int pings_out;
 	size_t inflight;

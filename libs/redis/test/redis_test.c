@@ -1,5 +1,5 @@
-#include <parley/redis.h>
 #include <parley/log.h>
+#include <parley/redis.h>
 #include <parley/testkit.h>
 
 #include <check.h>
@@ -14,8 +14,14 @@ static struct pl_timer *waker;
 static struct pl_why why;
 static int ups;
 
-static void nothing(void *arg) { (void)arg; }
-static void on_up(void *arg) { ++*(int *)arg; }
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+static void on_up(void *arg)
+{
+	++*(int *)arg;
+}
 
 static void turn(void *l)
 {
@@ -26,10 +32,19 @@ static void turn(void *l)
 	nanosleep(&ts, NULL);
 }
 
-static void until(bool (*done)(void *arg), void *arg) { ck_assert(tk_until(done, arg, turn, NULL, 40)); }
+static void until(bool (*done)(void *arg), void *arg)
+{
+	ck_assert(tk_until(done, arg, turn, NULL, 40));
+}
 
-static bool is_up(void *arg) { return redis_up(*(struct redis **)arg); }
-static bool is_down(void *arg) { return !redis_up(*(struct redis **)arg); }
+static bool is_up(void *arg)
+{
+	return redis_up(*(struct redis **)arg);
+}
+static bool is_down(void *arg)
+{
+	return !redis_up(*(struct redis **)arg);
+}
 
 static void setup(void)
 {
@@ -48,7 +63,14 @@ static void teardown(void)
 	tk_free(server);
 }
 
-struct res { int n; enum pl_err err; int kind; int64_t i; char s[128], why[256]; size_t items; };
+struct res {
+	int n;
+	enum pl_err err;
+	int kind;
+	int64_t i;
+	char s[128], why[256];
+	size_t items;
+};
 
 static void on_reply(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *w)
 {
@@ -63,7 +85,10 @@ static void on_reply(void *arg, enum pl_err err, const struct redis_val *v, cons
 	pl_strlcpy(x->why, w->text, sizeof(x->why));
 }
 
-static bool came(void *arg) { return ((struct res *)arg)->n > 0; }
+static bool came(void *arg)
+{
+	return ((struct res *)arg)->n > 0;
+}
 
 static struct res *wait(struct res *x)
 {
@@ -165,16 +190,28 @@ END_TEST
 
 START_TEST(only_a_redis_url_is_taken)
 {
-	static const char *const bad[] = { "", "127.0.0.1", "http://x", "redis://", "redis://:1", "redis://h:0", "redis://h:65536",
-		"redis://h:1x", "redis://h/x", "redis://u:p@h/", "redis://[::1", NULL };
+	static const char *const bad[] = { "",
+					   "127.0.0.1",
+					   "http://x",
+					   "redis://",
+					   "redis://:1",
+					   "redis://h:0",
+					   "redis://h:65536",
+					   "redis://h:1x",
+					   "redis://h/x",
+					   "redis://u:p@h/",
+					   "redis://[::1",
+					   NULL };
 	struct redis *x = NULL;
 	for (int i = 0; bad[i]; i++) {
-		ck_assert_msg(redis_open(&x, loop, NULL, bad[i], NULL, NULL, NULL, NULL, &why) == PL_E_FORMAT, "%s", bad[i]);
+		ck_assert_msg(redis_open(&x, loop, NULL, bad[i], NULL, NULL, NULL, NULL, &why) == PL_E_FORMAT, "%s",
+			      bad[i]);
 		ck_assert_str_eq(why.field, "redis-url");
 	}
 	static const char *const good[] = { "redis://127.0.0.1:1", "redis://localhost:1/", "redis://[::1]:1/2", NULL };
 	for (int i = 0; good[i]; i++) {
-		ck_assert_msg(redis_open(&x, loop, NULL, good[i], NULL, NULL, NULL, NULL, &why) == PL_OK, "%s", good[i]);
+		ck_assert_msg(redis_open(&x, loop, NULL, good[i], NULL, NULL, NULL, NULL, &why) == PL_OK, "%s",
+			      good[i]);
 		for (int k = 0; k < i * 5; k++)
 			turn(NULL);
 		redis_close(x); /* in each stage of connecting */

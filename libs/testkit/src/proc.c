@@ -18,7 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static void nap_ms(int ms) { poll(NULL, 0, ms); }
+static void nap_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
 
 static double now_s(void)
 {
@@ -184,9 +187,10 @@ int tk_free_port(void)
 		struct sockaddr_in a = { .sin_family = AF_INET };
 		socklen_t n = sizeof(a);
 		a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		bool ok = bind(tcp, (struct sockaddr *)&a, n) == 0 && getsockname(tcp, (struct sockaddr *)&a, &n) == 0 &&
-			  bind(udp, (struct sockaddr *)&a, n) == 0;
+		int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		    udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		bool ok = bind(tcp, (struct sockaddr *)&a, n) == 0 &&
+			  getsockname(tcp, (struct sockaddr *)&a, &n) == 0 && bind(udp, (struct sockaddr *)&a, n) == 0;
 		close(tcp);
 		close(udp);
 		if (ok)
@@ -214,13 +218,25 @@ static int end_with(struct tk *t, int sig)
 	return st;
 }
 
-void tk_kill(struct tk *t) { end_with(t, SIGKILL); }
+void tk_kill(struct tk *t)
+{
+	end_with(t, SIGKILL);
+}
 
-int tk_stop(struct tk *t) { return end_with(t, t->stop_signal); }
+int tk_stop(struct tk *t)
+{
+	return end_with(t, t->stop_signal);
+}
 
-void tk_pause(struct tk *t) { kill(t->pid, SIGSTOP); }
+void tk_pause(struct tk *t)
+{
+	kill(t->pid, SIGSTOP);
+}
 
-void tk_resume(struct tk *t) { kill(t->pid, SIGCONT); }
+void tk_resume(struct tk *t)
+{
+	kill(t->pid, SIGCONT);
+}
 
 void tk_free(struct tk *t)
 {

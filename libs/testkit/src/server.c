@@ -10,13 +10,25 @@
 
 #define PG_BIN "/usr/lib/postgresql/15/bin/"
 
-int tk_port(const struct tk *t) { return t->port; }
+int tk_port(const struct tk *t)
+{
+	return t->port;
+}
 
-pid_t tk_pid(const struct tk *t) { return t->pid; }
+pid_t tk_pid(const struct tk *t)
+{
+	return t->pid;
+}
 
-const char *tk_dir(const struct tk *t) { return t->dir; }
+const char *tk_dir(const struct tk *t)
+{
+	return t->dir;
+}
 
-const char *tk_url(const struct tk *t) { return t->url; }
+const char *tk_url(const struct tk *t)
+{
+	return t->url;
+}
 
 void tk_start(struct tk *t)
 {
@@ -86,8 +98,8 @@ struct tk *tk_pg(void)
 	snprintf(data, sizeof(data), "%s/data", t->dir);
 	snprintf(port, sizeof(port), "%d", t->port);
 	snprintf(t->url, sizeof(t->url), "host=127.0.0.1 port=%d user=postgres dbname=test", t->port);
-	char *init[] = { PG_BIN "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-			 "--no-sync", NULL };
+	char *init[] = { PG_BIN "initdb",    "-D",        data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+			 "--locale=C.UTF-8", "--no-sync", NULL };
 	tk_run_wait(t, init);
 	tk_arg(t, PG_BIN "postgres");
 	tk_arg(t, "-D");
@@ -104,8 +116,17 @@ struct tk *tk_pg(void)
 	tk_start(t);
 	/* The port answers before recovery has ended; createdb says when sessions are possible. */
 	char *db[] = { PG_BIN "createdb", "-h", "127.0.0.1", "-p", port, "-U", "postgres", "test", NULL };
-	char *ready[] = { "/bin/sh", "-c", "for i in $(seq 300); do \"$@\" && exit 0; sleep 0.1; done; exit 1", "sh",
-			  PG_BIN "pg_isready", "-q", "-h", "127.0.0.1", "-p", port, NULL };
+	char *ready[] = { "/bin/sh",
+			  "-c",
+			  "for i in $(seq 300); do \"$@\" && exit 0; sleep 0.1; done; exit 1",
+			  "sh",
+			  PG_BIN "pg_isready",
+			  "-q",
+			  "-h",
+			  "127.0.0.1",
+			  "-p",
+			  port,
+			  NULL };
 	tk_run_wait(t, ready);
 	tk_run_wait(t, db);
 	return t;

@@ -28,7 +28,8 @@ START_TEST(redis_and_postgres_come_up)
 	struct tk *r = tk_redis(), *p = tk_pg();
 	ck_assert_str_ne(tk_url(r), "");
 	char cmd[256];
-	snprintf(cmd, sizeof(cmd), "/usr/lib/postgresql/15/bin/psql -qtA \"%s\" -c 'select 1' >%s/out", tk_url(p), tk_dir(r));
+	snprintf(cmd, sizeof(cmd), "/usr/lib/postgresql/15/bin/psql -qtA \"%s\" -c 'select 1' >%s/out", tk_url(p),
+		 tk_dir(r));
 	ck_assert_int_eq(system(cmd), 0);
 	tk_stop(p);
 	tk_start(p);
@@ -37,7 +38,10 @@ START_TEST(redis_and_postgres_come_up)
 }
 END_TEST
 
-static bool gone(void *dir) { return access(dir, F_OK) != 0; }
+static bool gone(void *dir)
+{
+	return access(dir, F_OK) != 0;
+}
 
 START_TEST(a_killed_test_leaves_neither_server_nor_directory)
 {

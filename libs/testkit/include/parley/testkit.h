@@ -9,25 +9,25 @@
 #include <sys/types.h>
 
 struct tk;
-struct tk *tk_nats(const char *extra_conf);	/* lines for its configuration file, or NULL */
+struct tk *tk_nats(const char *extra_conf); /* lines for its configuration file, or NULL */
 struct tk *tk_redis(void);
-struct tk *tk_pg(void);		/* superuser "postgres", trust on 127.0.0.1, fsync off, database "test" */
+struct tk *tk_pg(void); /* superuser "postgres", trust on 127.0.0.1, fsync off, database "test" */
 /** Another program that is killed with the test. argv ends with NULL; it is up when port answers (0: at once). */
 struct tk *tk_program(const char *const *argv, int port);
 
 int tk_port(const struct tk *t);
-pid_t tk_pid(const struct tk *t);	/* 0: not running */
+pid_t tk_pid(const struct tk *t); /* 0: not running */
 const char *tk_dir(const struct tk *t);
 /** nats://127.0.0.1:<port>, redis://127.0.0.1:<port>/0, or a libpq keyword string. */
 const char *tk_url(const struct tk *t);
-void tk_kill(struct tk *t);		/* SIGKILL, and waits for its end */
-int tk_stop(struct tk *t);		/* SIGTERM, waits for its end (20 s, then SIGKILL): the exit status of waitpid(2) */
-void tk_start(struct tk *t);		/* again, same port, same data; waits until it answers */
-void tk_pause(struct tk *t);		/* SIGSTOP: a server that hangs */
+void tk_kill(struct tk *t);  /* SIGKILL, and waits for its end */
+int tk_stop(struct tk *t);   /* SIGTERM, waits for its end (20 s, then SIGKILL): the exit status of waitpid(2) */
+void tk_start(struct tk *t); /* again, same port, same data; waits until it answers */
+void tk_pause(struct tk *t); /* SIGSTOP: a server that hangs */
 void tk_resume(struct tk *t);
 void tk_free(struct tk *t);
 
-int tk_free_port(void);			/* of 127.0.0.1, TCP and UDP free at this moment */
+int tk_free_port(void); /* of 127.0.0.1, TCP and UDP free at this moment */
 /** Waits until done(arg) is true, turning the loop through turn(loop) if given. False after limit_s. */
 bool tk_until(bool (*done)(void *arg), void *arg, void (*turn)(void *loop), void *loop, int limit_s);
 #endif
