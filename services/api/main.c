@@ -1,0 +1,17 @@
+#include "shell/api.h"
+
+int main(int argc, char **argv)
+{
+	struct pl_why why = { 0 };
+	struct api_cfg cfg = { 0 };
+	const struct pl_app_spec spec = { .service = "api", .opts = api_opts, .cfg = &cfg };
+	PL_AUTO(pl_app_closep) struct pl_app *app = NULL;	/* closed last */
+	PL_AUTO(api_freep) struct api *api = NULL;
+
+	enum pl_err err = pl_app_open(&app, argc, argv, &spec, &why);
+	if (!err)
+		err = api_new(&api, app, &cfg, &why);
+	if (!err)
+		err = pl_app_run(app, &why);
+	return pl_app_exit_code(err, &why);
+}
