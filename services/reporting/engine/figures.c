@@ -131,9 +131,8 @@ void rep_window_history(const struct rep_window *w, int64_t now_us, uint32_t ret
 bool rep_agent_change(struct rep_agent *a, enum rep_agent_state state, const char *pause_id, int64_t at_us, uint64_t version,
 		      struct rep_span *ret_closed)
 {
-	if (version <= a->version && a->state != REP_A_NONE)
+	if (a->state != REP_A_NONE && (at_us < a->since_us || (at_us == a->since_us && version <= a->version)))
 		return false;
-	at_us = PL_MAX(at_us, a->since_us);
 	*ret_closed = (struct rep_span){ .state = a->state, .from_us = a->since_us, .to_us = at_us };
 	memcpy(ret_closed->pause_id, a->pause_id, sizeof(a->pause_id));
 	a->state = state;

@@ -52,7 +52,7 @@ enum rep_agent_state { REP_A_NONE, REP_A_OFFLINE, REP_A_READY, REP_A_PAUSED, REP
 struct rep_agent {		/* states as acd.v1.AgentState */
 	enum rep_agent_state state;
 	int64_t since_us;
-	uint64_t version;	/* of the status: an older one is ignored */
+	uint64_t version;	/* of the status: decides between two of the same microsecond */
 	char pause_id[40];
 };
 struct rep_span { enum rep_agent_state state; int64_t from_us, to_us; char pause_id[40]; };
