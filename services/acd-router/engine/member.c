@@ -47,7 +47,9 @@ struct acd_key acd_member_key(const struct acd *e, const struct acd_queue *q, co
 	case ACD_S_LINEAR: k.b = m->rank; break;
 	case ACD_S_RING_ALL:
 	case ACD_S_RANDOM:
-	case ACD_S_WEIGHTED_RANDOM: break;
+	case ACD_S_WEIGHTED_RANDOM:	/* any order will do; this one puts whoever comes back at the end, where it is cheap */
+		k.b = a->idle_since_us;
+		break;
 	default:	/* whoever has something in hand already is not idle: after the others, least laden first */
 		k.a += a->n_hands;
 		k.b = a->idle_since_us;

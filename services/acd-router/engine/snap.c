@@ -328,7 +328,7 @@ static void ar_all(struct ar *r, struct acd *e)
 	ar_pool(r, e, &e->reasons, ar_reason);
 }
 
-static uint64_t checksum(const uint8_t *p, size_t n)
+uint64_t acd_checksum(const uint8_t *p, size_t n)
 {
 	uint64_t h = acd_mix(n);
 	for (size_t i = 0; i < n; i++)
@@ -356,7 +356,7 @@ size_t acd_save(const struct acd *e, void *buf, size_t cap)
 	head.at = 4;
 	ar_int(&head, SNAP_VERSION, 4);
 	ar_int(&head, body.at, 8);
-	ar_int(&head, checksum(body.out, body.at), 8);
+	ar_int(&head, acd_checksum(body.out, body.at), 8);
 	return HEAD_BYTES + body.at;
 }
 
@@ -443,7 +443,7 @@ enum pl_err acd_load(struct acd *e, const void *buf, size_t n)
 {
 	struct ar head = { .mode = LOAD, .in = buf, .at = 4, .cap = PL_MIN(n, (size_t)HEAD_BYTES) };
 	if (n < HEAD_BYTES || memcmp(buf, "PACD", 4) != 0 || ar_int(&head, 0, 4) != SNAP_VERSION ||
-	    ar_int(&head, 0, 8) != n - HEAD_BYTES || ar_int(&head, 0, 8) != checksum((const uint8_t *)buf + HEAD_BYTES, n - HEAD_BYTES))
+	    ar_int(&head, 0, 8) != n - HEAD_BYTES || ar_int(&head, 0, 8) != acd_checksum((const uint8_t *)buf + HEAD_BYTES, n - HEAD_BYTES))
 		return PL_E_FORMAT;
 	struct ar r = { .mode = LOAD, .in = (const uint8_t *)buf + HEAD_BYTES, .cap = n - HEAD_BYTES };
 	ar_all(&r, e);

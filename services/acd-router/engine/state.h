@@ -121,6 +121,9 @@ bool acd_fx_room(const struct acd *e, size_t limit);	/* for one more step of bac
 void acd_refuse(struct acd *e, struct acd_id item, struct acd_id agent, const char *why);
 void acd_reason_copy(char dst[ACD_REASON_LEN], const char *src);
 
+/* snap.c */
+uint64_t acd_checksum(const uint8_t *p, size_t n);
+
 /* timer.c */
 void acd_timer_set(struct acd *e, enum acd_timer_kind kind, uint32_t idx, int64_t due_us);
 void acd_timer_clear(struct acd *e, enum acd_timer_kind kind, uint32_t idx);
