@@ -299,10 +299,22 @@ static void changed(struct flow_svc *s)
 }
 
 static void on_list(struct rpc_call *c) { crud_run(c, RPC_SUPERVISOR, list_job, NULL); }
-static void on_get(struct rpc_call *c) { crud_run(c, RPC_SUPERVISOR, get_job, NULL); }
-static void on_create(struct rpc_call *c) { crud_run(c, RPC_ADMIN, create_job, changed); }
-static void on_add_version(struct rpc_call *c) { crud_run(c, RPC_ADMIN, add_version_job, changed); }
-static void on_publish(struct rpc_call *c) { crud_run(c, RPC_ADMIN, publish_job, changed); }
+
+/* What checks a graph sees every queue and schedule that was there when it was asked, also those made a moment before. */
+static void fresh(struct rpc_call *c, void (*then)(void *c))
+{
+	const struct flow_svc *s = c->arg;
+	refs_fresh(s->refs, then, c);
+}
+
+static void get(void *c) { crud_run(c, RPC_SUPERVISOR, get_job, NULL); }
+static void create(void *c) { crud_run(c, RPC_ADMIN, create_job, changed); }
+static void add_version(void *c) { crud_run(c, RPC_ADMIN, add_version_job, changed); }
+static void publish(void *c) { crud_run(c, RPC_ADMIN, publish_job, changed); }
+static void on_get(struct rpc_call *c) { fresh(c, get); }
+static void on_create(struct rpc_call *c) { fresh(c, create); }
+static void on_add_version(struct rpc_call *c) { fresh(c, add_version); }
+static void on_publish(struct rpc_call *c) { fresh(c, publish); }
 static void on_delete(struct rpc_call *c) { crud_run(c, RPC_ADMIN, delete_job, changed); }
 
 enum pl_err flows_serve(struct flow_svc *s, struct pl_why *why)

@@ -32,6 +32,15 @@ struct refs {
 	struct pl_timer *look_queues, *look_schedules;
 	bool queues_known, schedules_known, busy, again;
 	uint64_t asking;
+	uint64_t queue_reads, schedule_reads;	/* begun so far */
+	struct pl_list waiters;
+};
+/* Who must see what others had changed before it asked: waits for a read of each kind that begins after it. */
+struct waiter {
+	struct pl_list node;
+	uint64_t queue_read, schedule_read;	/* 0: had */
+	void (*fn)(void *arg);
+	void *arg;
 };
 
 /* --- zones: read once, kept --- */
@@ -81,6 +90,44 @@ static struct zone *zone_get(struct refs *r, const char *name)
 bool refs_zone_ok(struct refs *r, const char *zone)
 {
 	return zone_get(r, zone) != NULL;
+}
+
+/* --- waiting for fresh reads --- */
+
+static void read_ended(struct refs *r, uint64_t queue_read, uint64_t schedule_read)
+{
+	struct pl_list ready;
+	pl_list_init(&ready);
+	PL_LIST_EACH_SAFE(n, &r->waiters) {
+		struct waiter *w = PL_CONTAINER(n, struct waiter, node);
+		if (w->queue_read && queue_read >= w->queue_read)
+			w->queue_read = 0;
+		if (w->schedule_read && schedule_read >= w->schedule_read)
+			w->schedule_read = 0;
+		if (!w->queue_read && !w->schedule_read) {
+			pl_list_remove(n);
+			pl_list_push(&ready, n);
+		}
+	}
+	PL_LIST_EACH_SAFE(n, &ready) {
+		struct waiter *w = PL_CONTAINER(n, struct waiter, node);
+		pl_list_remove(n);
+		w->fn(w->arg);
+		free(w);
+	}
+}
+
+void refs_fresh(struct refs *r, void (*fn)(void *arg), void *arg)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	if (!w) {		/* what is known will do */
+		fn(arg);
+		return;
+	}
+	*w = (struct waiter){ .queue_read = r->queue_reads + 1, .schedule_read = r->schedule_reads + 1, .fn = fn, .arg = arg };
+	pl_list_push(&r->waiters, &w->node);
+	refs_refresh_schedules(r);
+	refs_refresh_queues(r);
 }
 
 /* --- schedules --- */
@@ -165,8 +212,12 @@ static void read_done(void *arg, enum pl_err err, const struct pl_why *why)
 	pl_arena_free(k->a);
 	free(k);
 	r->busy = false;
-	pl_timer_set(r->look_schedules, r->again ? 0 : err ? RETRY_US : LOOK_US);
+	bool again = r->again;
 	r->again = false;
+	pl_timer_set(r->look_schedules, err ? RETRY_US : LOOK_US);
+	if (again)
+		refs_refresh_schedules(r);
+	read_ended(r, 0, r->schedule_reads - r->busy);
 }
 
 void refs_refresh_schedules(struct refs *r)
@@ -178,6 +229,7 @@ void refs_refresh_schedules(struct refs *r)
 	struct read *k = calloc(1, sizeof(*k));
 	if (k && (k->a = pl_arena_new(64 << 20))) {
 		k->r = r;
+		r->schedule_reads++;
 		if (pg_read(r->s->pg, read_job, read_done, k) == PL_OK) {
 			r->busy = true;
 			return;
@@ -186,6 +238,7 @@ void refs_refresh_schedules(struct refs *r)
 	}
 	free(k);
 	pl_timer_set(r->look_schedules, RETRY_US);
+	read_ended(r, 0, UINT64_MAX);	/* what is known will do */
 }
 
 bool refs_open(struct refs *r, const char *schedule_id, int64_t wall_us)
@@ -233,6 +286,7 @@ static void on_queues(void *arg, enum pl_err err, const ProtobufCMessage *out, c
 	if (err) {
 		log_debug("queue.list-failed", LOG_WHY(why));
 		pl_timer_set(r->look_queues, RETRY_US);
+		read_ended(r, UINT64_MAX, 0);	/* what is known will do */
 		return;
 	}
 	queues_clear(r);
@@ -240,6 +294,7 @@ static void on_queues(void *arg, enum pl_err err, const ProtobufCMessage *out, c
 		queue_add(r, m->queues[i]);
 	r->queues_known = true;
 	pl_timer_set(r->look_queues, LOOK_US);
+	read_ended(r, r->queue_reads, 0);
 }
 
 void refs_refresh_queues(struct refs *r)
@@ -249,9 +304,12 @@ void refs_refresh_queues(struct refs *r)
 	struct pl_why why = { 0 };
 	if (r->asking)
 		rpc_cancel(r->s->app->bus, r->asking);
+	r->queue_reads++;
 	r->asking = rpc_ask(r->s->app->bus, &to, &in.base, on_queues, r, &why);
-	if (!r->asking)
-		pl_timer_set(r->look_queues, RETRY_US);
+	if (r->asking)
+		return;
+	pl_timer_set(r->look_queues, RETRY_US);
+	read_ended(r, UINT64_MAX, 0);
 }
 
 const struct queue_info *refs_queue(const struct refs *r, const char *id)
@@ -339,6 +397,7 @@ enum pl_err refs_new(struct refs **ret, struct flow_svc *s, struct pl_why *why)
 	if (!r)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
 	r->s = s;
+	pl_list_init(&r->waiters);
 	enum pl_err err = pl_timer_new(&r->look_queues, s->app->loop, on_look_queues, r);
 	if (!err)
 		err = pl_timer_new(&r->look_schedules, s->app->loop, on_look_schedules, r);
@@ -357,6 +416,8 @@ void refs_free(struct refs *r)
 		return;
 	if (r->asking)
 		rpc_cancel(r->s->app->bus, r->asking);
+	PL_LIST_EACH_SAFE(n, &r->waiters)
+		free(PL_CONTAINER(n, struct waiter, node));
 	queues_clear(r);
 	schedules_clear(r);
 	HASH_ITER(hh, r->zones, z, tmp) {

@@ -92,6 +92,8 @@ PL_MUST enum pl_err refs_new(struct refs **ret, struct flow_svc *s, struct pl_wh
 void refs_free(struct refs *r);
 void refs_refresh_schedules(struct refs *r);
 void refs_refresh_queues(struct refs *r);
+/** Runs fn(arg) when queues and schedules have been read again, by a read that began after this call; in any case within 5 s. */
+void refs_fresh(struct refs *r, void (*fn)(void *arg), void *arg);
 bool refs_loaded(const struct refs *r);
 const struct queue_info *refs_queue(const struct refs *r, const char *id);	/* NULL: not known */
 /** Whether a schedule is open at an instant; closed when there is none of that id, or its zone cannot be read (logged). */
