@@ -1,6 +1,6 @@
 -- History. Everything here is a fold of the ledger up to progress.last_seq and is written in one transaction with it.
 CREATE TABLE progress (
-	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
 	last_seq bigint NOT NULL,
 	writer text NOT NULL,
 	at timestamptz NOT NULL DEFAULT now()
