@@ -64,11 +64,10 @@ void audio_down2(struct audio_half *s, const int16_t *in, size_t n, int16_t *out
 	memcpy(x, s->past, (SPAN - 1) * sizeof(*x));
 	memcpy(x + SPAN - 1, in, n * sizeof(*x));
 	for (size_t i = 0; i < n / 2; i++) {
-		int32_t acc = 1 << 15;
+		int32_t acc = 1 << 14; /* the sum of the taps' magnitudes is below 65,536: it fits */
 		for (size_t k = 0; k < TAPS; k++)
 			acc += half_taps[k] * x[2 * i + 2 * k];
-		acc += x[2 * i + SPAN / 2] * 32768;
-		out[i] = saturate(acc >> 16);
+		out[i] = saturate(((acc >> 15) + x[2 * i + SPAN / 2] + 1) >> 1);
 	}
 	memcpy(s->past, x + n, (SPAN - 1) * sizeof(*x));
 }

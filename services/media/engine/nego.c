@@ -80,12 +80,19 @@ static const struct sdp_fmt *choose(const struct nego_us *us, const struct sdp_m
 	return f ? f : find_fmt(us, m, CODEC_NONE);
 }
 
+/* With the sound's clock (RFC 4733 2.5.1.1); some browsers have 8,000 beside Opus all the same. */
 static const struct sdp_fmt *choose_te(const struct sdp_media *m, uint32_t clock_hz)
 {
-	for (size_t i = 0; i < m->n_fmt; i++)
-		if (is_te(&m->fmt[i]) && m->fmt[i].clock_hz == clock_hz)
+	const struct sdp_fmt *other = NULL;
+	for (size_t i = 0; i < m->n_fmt; i++) {
+		if (!is_te(&m->fmt[i]))
+			continue;
+		if (m->fmt[i].clock_hz == clock_hz)
 			return &m->fmt[i];
-	return NULL;
+		if (!other && m->fmt[i].clock_hz == 8000)
+			other = &m->fmt[i];
+	}
+	return other;
 }
 
 /* Who may send: what the other side wants, turned round (RFC 3264 6.1). */
@@ -318,7 +325,7 @@ static enum pl_err agree(const struct nego_us *us, const struct sdp_media *m, st
 	n->tx_pt[n->codec] = f->pt;
 	const struct sdp_fmt *te = choose_te(m, codec_infos[n->codec].clock_hz);
 	n->te_tx_pt = te ? te->pt : NEGO_PT_NONE;
-	n->te_clock_hz = codec_infos[n->codec].clock_hz;
+	n->te_clock_hz = te ? te->clock_hz : codec_infos[n->codec].clock_hz;
 	return PL_OK;
 }
 

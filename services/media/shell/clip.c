@@ -23,7 +23,7 @@ struct entry {			/* one source as it is asked for: one clip, or those of a folde
 	struct pl_why why;
 	int64_t used_us, checked_us;
 	struct pl_list waiters;
-	bool stale;		/* not in the table any more: freed when the last waiter has it */
+	unsigned refs;		/* the table's and those of slots */
 };
 
 struct resolve {
@@ -106,8 +106,10 @@ static void load(void *arg)
 }
 
 /* --- cache --- */
-static void entry_free(struct entry *e)
+static void entry_unref(struct entry *e)
 {
+	if (!e || --e->refs > 0)
+		return;
 	for (size_t i = 0; i < e->n; i++)
 		clip_unref(e->clips[i]);
 	free(e);
@@ -125,7 +127,7 @@ static void forget(struct clips *c, struct entry *e)
 {
 	HASH_DEL(c->table, e);
 	c->bytes -= e->state == READY ? entry_bytes(e) : 0;
-	e->stale = true;
+	entry_unref(e);
 }
 
 static bool in_use(const struct entry *e)
@@ -133,7 +135,7 @@ static bool in_use(const struct entry *e)
 	for (size_t i = 0; i < e->n; i++)
 		if (atomic_load_explicit(&e->clips[i]->refs, memory_order_relaxed) > 1)
 			return true;
-	return e->state != READY;
+	return e->state != READY || e->refs > 1;
 }
 
 static void shrink(struct clips *c)
@@ -146,7 +148,6 @@ static void shrink(struct clips *c)
 		if (!oldest)
 			return; /* all of it is being heard */
 		forget(c, oldest);
-		entry_free(oldest);
 	}
 }
 
@@ -205,6 +206,8 @@ static struct play_list *make_list(const struct resolve *r)
 static void finish(struct resolve *r)
 {
 	r->done(r->arg, make_list(r));
+	for (size_t i = 0; i < r->n; i++)
+		entry_unref(r->slots[i].e);
 	free(r);
 }
 
@@ -213,9 +216,9 @@ static void entry_ready(struct entry *e)
 	struct clips *c = e->owner;
 	struct pl_list waiters;
 	e->state = READY;
+	e->refs++; /* for this function */
 	pl_list_init(&waiters);
-	if (!e->stale)
-		c->bytes += entry_bytes(e);
+	c->bytes += entry_bytes(e);
 	PL_LIST_EACH_SAFE (it, &e->waiters) {
 		pl_list_remove(it);
 		pl_list_push(&waiters, it);
@@ -226,10 +229,9 @@ static void entry_ready(struct entry *e)
 		if (--s->r->waits == 0)
 			finish(s->r);
 	}
-	if (e->err && !e->stale)
+	if (e->err)
 		forget(c, e); /* it may be there next time */
-	if (e->stale)
-		entry_free(e);
+	entry_unref(e);
 	shrink(c);
 }
 
@@ -305,7 +307,6 @@ static struct entry *entry_get(struct clips *c, const struct source *s)
 	HASH_FIND_STR(c->table, key, e);
 	if (e && changed(c, e)) {
 		forget(c, e);
-		entry_free(e);
 		e = NULL;
 	}
 	if (!e) {
@@ -314,6 +315,7 @@ static struct entry *entry_get(struct clips *c, const struct source *s)
 			return NULL;
 		memcpy(e->key, key, sizeof(key));
 		e->owner = c;
+		e->refs = 1;
 		e->kind = s->kind;
 		e->checked_us = pl_loop_now_us(c->main);
 		pl_list_init(&e->waiters);
@@ -354,6 +356,8 @@ bool clips_resolve(struct clips *c, const struct source *sources, size_t n, void
 		s->r = r;
 		s->silence = sources[i].kind == SOURCE_SILENCE ? (sources[i].on_ms + 19) / 20 : 0;
 		s->e = sources[i].kind == SOURCE_SILENCE ? NULL : entry_get(c, &sources[i]);
+		if (s->e)
+			s->e->refs++;
 		if (!s->e || s->e->state == READY)
 			continue;
 		pl_list_push(&s->e->waiters, &s->link);
@@ -392,7 +396,7 @@ void clips_close(struct clips *c)
 		pl_loop_turn(c->main);
 	HASH_ITER (hh, c->table, e, next) {
 		HASH_DEL(c->table, e);
-		entry_free(e);
+		entry_unref(e);
 	}
 	free(c);
 }

@@ -312,7 +312,8 @@ void core_count(struct core *c, struct core_counts *ret)
 		ret->bad_packets += atomic_load(&w->bad);
 		ret->send_errors += atomic_load(&w->send_errors);
 		ret->ticks_late += atomic_load(&w->ticks_late);
-		ret->tick_max_us = PL_MAX(ret->tick_max_us, atomic_exchange(&w->tick_max_us, 0));
+		uint64_t latest = atomic_exchange(&w->tick_max_us, 0); /* PL_MAX would do it twice */
+		ret->tick_max_us = PL_MAX(ret->tick_max_us, latest);
 	}
 }
 

@@ -63,6 +63,7 @@ static enum pl_err agreed(struct ep *e, struct pl_why *why)
 	e->tx.clock_hz = codec_infos[e->nego.codec].clock_hz;
 	e->rx_codec = e->nego.codec;
 	e->rx_pt = NEGO_PT_NONE;
+	e->last_in_us = e->room->w->now_us; /* from now on something should come */
 	if (e->webrtc)
 		return PL_OK; /* where to is what an ICE check proves */
 	union addr before = e->sdp_addr;
@@ -293,7 +294,7 @@ void ep_state(struct ep *e, enum ep_state s)
 static void check_silence(struct ep *e)
 {
 	int64_t quiet = e->room->w->now_us - e->last_in_us;
-	if (!e->heard || !e->nego.we_hear)
+	if (!e->nego.agreed || !e->nego.we_hear)
 		return;
 	if (quiet > RELATCH_US && e->latched && !e->webrtc)
 		ep_unlatch(e);

@@ -50,13 +50,19 @@ static bool believes(struct ep *e, const union addr *from)
 }
 
 /* --- digits --- */
+/* Events share the sound's stream and its timestamps, so they pass untouched only with one clock all the way. */
+static bool relays_events(const struct ep *from, const struct ep *to)
+{
+	return to->mode == OUT_RELAY && to->nego.te_tx_pt != NEGO_PT_NONE && to->nego.te_clock_hz == from->nego.te_clock_hz &&
+	       from->nego.te_clock_hz == codec_infos[from->nego.codec].clock_hz;
+}
+
 static void pass_digit(struct ep *e, char digit)
 {
 	struct room *r = e->room;
 	for (uint32_t m = r->used; m; m &= m - 1) {
 		struct ep *to = r->eps[__builtin_ctz(m)];
-		bool relayed = to->mode == OUT_RELAY && to->nego.te_tx_pt != NEGO_PT_NONE;
-		if ((to->hears & 1u << e->idx) && !relayed && te_tx_add(&to->te_out, digit))
+		if ((to->hears & 1u << e->idx) && !relays_events(e, to) && te_tx_add(&to->te_out, digit))
 			r->dirty = true;
 	}
 }
@@ -68,7 +74,7 @@ static void take_event(struct ep *e, struct rtp_pkt *p)
 	int n = te_rx_take(&e->te, p->payload, p->len, p->ts, e->nego.te_clock_hz, r->w->now_us, d);
 	for (uint32_t m = e->relay_to; m; m &= m - 1) {
 		struct ep *to = r->eps[__builtin_ctz(m)];
-		if (to->nego.te_tx_pt != NEGO_PT_NONE)
+		if (relays_events(e, to))
 			ep_relay(to, e, CODEC_NONE, true, p);
 	}
 	for (int i = 0; i < n; i++) {

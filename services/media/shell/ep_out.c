@@ -84,7 +84,7 @@ bool ep_digit_frame(struct ep *e, int16_t *tone)
 	unsigned hz1, hz2;
 	if (!te_tx_busy(&e->te_out))
 		return false;
-	te_tx_step(&e->te_out, e->tx.clock_hz, &s);
+	te_tx_step(&e->te_out, e->nego.te_clock_hz, &s);
 	if (!te_tx_busy(&e->te_out))
 		e->room->dirty = true; /* back to what it heard before */
 	if (e->nego.te_tx_pt == NEGO_PT_NONE) {

@@ -83,6 +83,8 @@ enum pl_err player_start(struct room *r, struct op *op, struct pl_why *why)
 		return PL_OK; /* asked again */
 	if (r->n_players == ROOM_PLAYERS)
 		return pl_why_set(why, PL_E_FULL, "a room holds %d players", ROOM_PLAYERS);
+	if (op->n_ids == 0)
+		return pl_why_field(why, PL_E_FORMAT, "play.endpoint_ids", "somebody must hear it");
 	uint32_t to = 0;
 	for (size_t i = 0; i < op->n_ids; i++) {
 		struct ep *e = room_ep(r, op->ids[i]);

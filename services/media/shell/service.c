@@ -21,7 +21,7 @@ const struct cfg_opt media_opt_table[] = {
 	{ "sip-codecs", CFG_STR, OPT(sip_codecs), "PCMA,PCMU", 0, 64, "", "offered to phones and trunks, best first" },
 	{ "webrtc-codecs", CFG_STR, OPT(webrtc_codecs), "opus,PCMA,PCMU", 0, 64, "", "answered to browsers, best first" },
 	{ "master-key-file", CFG_STR, OPT(master_key_file), "", 0, 1024, "", "64 hex digits that wrap the keys of recordings; default <data-dir>/keys/master.key" },
-	{ "hold-us", CFG_INT, OPT(hold_us), "2000", 0, 10000, "us", "how long a busy worker lets packets gather before it looks; 0: never" },
+	{ "hold-us", CFG_INT, OPT(hold_us), "4000", 0, 10000, "us", "how long a busy worker lets packets gather before it looks; 0: never" },
 	{ "sound-cache-mb", CFG_INT, OPT(cache_mb), "256", 1, 65536, "MiB", "decoded sounds kept in memory" },
 	{ "record-queue-mb", CFG_INT, OPT(record_queue_mb), "64", 1, 4096, "MiB", "sound on its way to the disk; then recordings fail, loudly" },
 	{ "max-rooms", CFG_INT, OPT(max_rooms), "10000", 1, 1000000, "", "rooms at a time; then new ones are refused" },
