@@ -60,9 +60,9 @@ export function StatePicker({ wide = false }: { wide?: boolean }) {
 				<button
 					type="button"
 					className={`state ${look}${wide ? ' wide' : ''}${busy ? ' busy-now' : ''}`}
-					aria-label={t('State: {state}. Change it.', { state: word(status) })}
 				>
 					<Icon className="i s16" aria-hidden />
+					<span className="hid">{t('State:')}</span>
 					<b className="el">{word(status)}</b>
 					{wide && <span className="sp" />}
 					{status.state === AgentState.WRAP_UP && status.wrapUpUntil ? (

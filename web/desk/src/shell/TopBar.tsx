@@ -1,19 +1,17 @@
-import { Menu } from '@mantine/core'
-import { IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
-import { Link } from '@tanstack/react-router'
+import { Popover } from '@mantine/core'
+import { IconActivity, IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
+import { Link, useRouterState } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { Avatar } from '../parts/parts.tsx'
 import { signOut } from '../state/desk.ts'
 import { Channel, isLive, isWorking } from '../state/model.ts'
 import { setTaste, useLive, usePhone, useSession, useTaste, useWork } from '../state/stores.ts'
-import { decimal, pct, timeS } from '../words/format.ts'
+import { decimal, initials, pct, timeS } from '../words/format.ts'
 import { useLink } from '../stream/link.ts'
 import { ctrl } from './keys.ts'
 import { openSearch } from './search.ts'
 import { StatePicker } from './StatePicker.tsx'
 import { useSecond } from '../state/clock.ts'
-import { useRouterState } from '@tanstack/react-router'
-import { IconActivity } from '@tabler/icons-react'
 
 export function Logo({ size = 28 }: { size?: number }) {
 	return (
@@ -64,7 +62,7 @@ function Capacity() {
 	if (!agent || !isWorking(status)) return null
 	const max = agent.capacities.find((c) => c.channel === Channel.VOICE)?.max ?? 1
 	return (
-		<span className="row g4 xs i2 nw" title={t('Calls in hand, of as many as you take at once')}>
+		<span className="row g4 xs i2 nw capacity" title={t('Calls in hand, of as many as you take at once')}>
 			<IconPhone className="i s14" aria-hidden />
 			<b className="m num">
 				{used}/{max}
@@ -115,19 +113,19 @@ export function UserMenu() {
 	const taste = useTaste()
 	const name = user?.fullName || user?.username || ''
 	return (
-		<Menu position="bottom-end" width={264} closeOnItemClick={false} classNames={{ dropdown: 'pop', item: 'mi', label: 'ml' }}>
-			<Menu.Target>
-				<button type="button" className="avb" aria-label={t('You: {name}', { name })}>
+		<Popover position="bottom-end" width={264} classNames={{ dropdown: 'pop' }} trapFocus returnFocus>
+			<Popover.Target>
+				<button type="button" className="avb" aria-label={`${initials(name)}, ${name}`}>
 					<Avatar name={name} />
 				</button>
-			</Menu.Target>
-			<Menu.Dropdown>
+			</Popover.Target>
+			<Popover.Dropdown aria-label={t('Your settings')}>
 				<div className="col" style={{ padding: '6px 10px 8px' }}>
 					<b>{name}</b>
 					<span className="xs i3">{user?.username}</span>
 				</div>
-				<Menu.Divider />
-				<Menu.Label>{t('Theme')}</Menu.Label>
+				<hr className="cut" />
+				<div className="ml">{t('Theme')}</div>
 				<div style={{ padding: '0 8px 6px' }}>
 					<Choice label={t('Theme')} value={taste.theme} set={(theme) => setTaste({ theme })} data={[
 							['auto', t('System')],
@@ -135,7 +133,7 @@ export function UserMenu() {
 							['dark', t('Dark')],
 						]} />
 				</div>
-				<Menu.Label>{t('Rows')}</Menu.Label>
+				<div className="ml">{t('Rows')}</div>
 				<div style={{ padding: '0 8px 6px' }}>
 					<Choice label={t('Rows')} value={taste.density} set={(density) => setTaste({ density })} data={[
 							['compact', t('Compact')],
@@ -143,7 +141,7 @@ export function UserMenu() {
 							['comfortable', t('Roomy')],
 						]} />
 				</div>
-				<Menu.Label>{t('Announce to screen readers')}</Menu.Label>
+				<div className="ml">{t('Announce to screen readers')}</div>
 				<div style={{ padding: '0 8px 6px' }}>
 					<Choice label={t('Announce to screen readers')} value={taste.spoken} set={(spoken) => setTaste({ spoken })} data={[
 							['all', t('All')],
@@ -151,12 +149,13 @@ export function UserMenu() {
 							['off', t('Off')],
 						]} />
 				</div>
-				<Menu.Divider />
-				<Menu.Item leftSection={<IconLogout className="i i2" aria-hidden />} onClick={() => void signOut()}>
+				<hr className="cut" />
+				<button type="button" className="mi row wide" onClick={() => void signOut()}>
+					<IconLogout className="i i2" aria-hidden />
 					{t('Sign out')}
-				</Menu.Item>
-			</Menu.Dropdown>
-		</Menu>
+				</button>
+			</Popover.Dropdown>
+		</Popover>
 	)
 }
 

@@ -18,6 +18,10 @@ export interface Mock {
 	world: World
 	/** The stream goes quiet, as if the network were gone; what happens meanwhile is sent at the end. */
 	silence(on: boolean): void
+	/** Cuts every open stream. */
+	drop(): void
+	/** How many streams are open. */
+	streams(): number
 	close(): Promise<void>
 }
 
@@ -336,6 +340,10 @@ export async function startMock(options: { port?: number; dist?: string; now?: n
 			kept = []
 			w.beat()
 		},
+		drop() {
+			for (const x of streams) x.res.destroy()
+		},
+		streams: () => streams.size,
 		async close() {
 			clearInterval(beat)
 			for (const x of streams) x.res.end()

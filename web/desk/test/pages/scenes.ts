@@ -55,7 +55,7 @@ export const scenes: Scene[] = [
 			await startWork(s.page)
 			await ring(s)
 			s.mock.world.offer({ n: 2, name: 'Anna Blasi', number: '+393315550172', ringMs: 36000 })
-			await s.page.getByText('Anna Blasi').waitFor()
+			await s.page.getByText('Anna Blasi').first().waitFor()
 		},
 	},
 	{
@@ -141,6 +141,34 @@ export const scenes: Scene[] = [
 		},
 	},
 	{
+		name: 'you',
+		user: 'marta',
+		play: async ({ page }) => {
+			await startWork(page)
+			await page.locator('.avb').click()
+			await page.getByText('Roomy').waitFor()
+		},
+	},
+	{
+		name: 'keys',
+		user: 'marta',
+		play: async ({ page }) => {
+			await startWork(page)
+			await page.keyboard.press('?')
+			await page.getByText('Next region').waitFor()
+		},
+	},
+	{
+		name: 'keypad',
+		user: 'marta',
+		play: async (s) => {
+			await startWork(s.page)
+			await talk(s)
+			await s.page.getByRole('button', { name: 'Keypad' }).click()
+			await s.page.getByRole('button', { name: '5', exact: true }).click()
+		},
+	},
+	{
 		name: 'commands',
 		user: 'marta',
 		play: async ({ page }) => {
@@ -199,3 +227,8 @@ export const scenes: Scene[] = [
 		},
 	},
 ]
+
+export const looks = (['light', 'dark'] as const).flatMap((theme) => [
+	{ width: 1440, height: 900, theme },
+	{ width: 390, height: 844, theme },
+])

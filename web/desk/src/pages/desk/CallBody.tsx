@@ -1,6 +1,7 @@
 import {
 	IconAlertTriangle,
 	IconArrowRight,
+	IconChevronLeft,
 	IconChevronRight,
 	IconLock,
 	IconLockOpen,
@@ -27,7 +28,12 @@ import { useWork } from '../../state/stores.ts'
 import { length, timeS } from '../../words/format.ts'
 
 /** Header and body of a call: who, how it came, what is known, what happened so far. */
-export function CallBody({ item, contextButton }: { item: Item; contextButton: ReactNode }) {
+interface Props {
+	item: Item
+	contextButton: ReactNode
+	toList: () => void
+}
+export function CallBody({ item, contextButton, toList }: Props) {
 	const { t } = useTranslation()
 	const direction = item.direction === Direction.OUTBOUND ? t('outbound') : t('inbound')
 	const waited = item.queuedAt && item.answeredAt ? item.answeredAt - item.queuedAt : undefined
@@ -35,6 +41,11 @@ export function CallBody({ item, contextButton }: { item: Item; contextButton: R
 		<>
 			<header className="hd">
 				<div className="row">
+					{!isLive(item) && (
+						<button type="button" className="ib narrow-only" aria-label={t('Work list')} onClick={toList}>
+							<IconChevronLeft className="i flip" aria-hidden />
+						</button>
+					)}
 					<h2 className="xl el">
 						<Who name={item.name} number={item.number} />
 					</h2>

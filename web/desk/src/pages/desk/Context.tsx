@@ -63,7 +63,7 @@ export function Context({ item }: { item: Known & { interactionId?: string } }) 
 					<hr />
 					<div className="row" style={{ padding: '10px 14px 2px' }}>
 						<h2 className="b sp">{t('Earlier')}</h2>
-						<Link to="/history" search={{ q: item.number, period: '30d' }} className="xs c-acc m">
+						<Link to="/history" search={{ q: item.number, period: '30d' }} className="xs c-acc m lineup">
 							{t('All in History')}
 						</Link>
 					</div>

@@ -36,6 +36,9 @@ export function DeskPage() {
 	const items = work.order.map((id) => work.items[id]).filter((i): i is Item => !!i)
 	const chosen = pick(items, wanted)
 	const [context, setContext] = useState(false)
+	// On a narrow screen the list or the item is there; what comes into hand comes into view.
+	const [listed, setListed] = useState('')
+	const toList = () => setListed(chosen?.id ?? '')
 	const { run } = useBusy()
 	const choose = useCallback(
 		(id: string | undefined) => void go({ search: (s) => ({ ...s, item: id }), replace: true }),
@@ -74,15 +77,23 @@ export function DeskPage() {
 	const call = liveCall({ items: work.items, order: work.order } as never)
 	if (!work.loaded) return <main className="desk" id="main" />
 	return (
-		<main className={`desk${stale ? ' stale-desk' : ''}`} id="main" data-pane={chosen && (wanted || call) ? 'item' : 'list'}>
+		<main className={`desk${stale ? ' stale-desk' : ''}`} id="main" data-pane={chosen && listed !== chosen.id ? 'item' : 'list'} data-empty={items.length ? undefined : ''}>
 			<h1 className="hid">{t('Desk')}</h1>
-			<WorkList items={items} chosen={chosen?.id} choose={choose} />
-			<CallZone call={call} toList={() => choose(undefined)} />
+			<WorkList
+				items={items}
+				chosen={chosen?.id}
+				choose={(id) => {
+					setListed('')
+					choose(id)
+				}}
+			/>
+			<CallZone call={call} toList={toList} />
 			<section className="center col" aria-label={t('Work')}>
 				{chosen ? (
 					<CallBody
 						key={chosen.id}
 						item={chosen}
+						toList={toList}
 						contextButton={
 							<button
 								type="button"

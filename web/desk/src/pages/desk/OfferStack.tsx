@@ -95,7 +95,7 @@ function Main({ offer }: { offer: Offer }) {
 	return (
 		<>
 			<div className="row offer-main">
-				<span role="timer" aria-live="off" aria-label={t('{n} seconds', { n: left })}>
+				<span role="timer" className="offer-timer" aria-live="off" aria-label={t('{n} seconds', { n: left })}>
 					<span className="wide-only">
 						<CountRing left={ms} of={offer.ringMs} size={68} seconds={left} />
 					</span>
@@ -163,12 +163,13 @@ function Main({ offer }: { offer: Offer }) {
 					</button>
 				</div>
 			</div>
-			<Facts offer={offer} />
+			<Facts offer={offer} left={left} />
+			<p className="xs i3 narrow-only offer-hint">{t('Rejecting sends the call to the next agent')}</p>
 		</>
 	)
 }
 
-function Facts({ offer }: { offer: Offer }) {
+function Facts({ offer, left }: { offer: Offer; left: number }) {
 	const { t } = useTranslation()
 	const before = useEarlier(offer.number, offer.interactionId)
 	const asked = offer.attributes.map((kv) => kv.value).join(', ')
@@ -194,6 +195,10 @@ function Facts({ offer }: { offer: Offer }) {
 					</dd>
 				</div>
 			))}
+			<div className="narrow-only">
+				<dt className="lab">{t('You answer within')}</dt>
+				<dd className={`m num${left <= 5 ? ' c-bad' : ''}`}>{t('{n} s', { n: left })}</dd>
+			</div>
 		</dl>
 	)
 }

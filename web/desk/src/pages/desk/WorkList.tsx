@@ -47,7 +47,7 @@ export function WorkList({ items, chosen, choose }: Props) {
 				))}
 			</div>
 			{!items.length && (
-				<p className="xs i3" style={{ padding: '8px 14px' }}>
+				<p className="xs i3 workempty" style={{ padding: '8px 14px' }}>
 					{t('Calls in hand and their wrap-up are listed here.')}
 				</p>
 			)}

@@ -147,9 +147,9 @@ function CopyLink({ id }: { id: string }) {
 		setTimeout(() => setDone(false), 2000)
 	}
 	return (
-		<button type="button" className="btn" onClick={() => void copy()}>
+		<button type="button" className="btn" aria-label={t('Copy link')} onClick={() => void copy()}>
 			{done ? <IconCheck className="i" aria-hidden /> : <IconLink className="i" aria-hidden />}
-			{done ? t('Copied') : t('Copy link')}
+			<span>{done ? t('Copied') : t('Copy link')}</span>
 		</button>
 	)
 }

@@ -108,7 +108,7 @@ export function agentRow(a: AgentFigures, limits: Map<string, number>): AgentRow
 	const s = a.status
 	const since = ms(s?.since)
 	const limit = s?.state === AgentState.PAUSED ? limits.get(s.pauseReasonId) : undefined
-	const limitAt = s?.state === AgentState.WRAP_UP ? ms(s.wrapUpUntil) : limit && since ? since + limit : undefined
+	const limitAt = s?.state === AgentState.WRAP_UP ? ms(s.wrapUpUntil) : limit && since !== undefined ? since + limit : undefined
 	return { id: a.agentId, name: a.agentName, a, status: s, state: s?.state ?? AgentState.OFFLINE, since, limitAt }
 }
 export const overLimit = (r: AgentRow, now: number): boolean => r.limitAt !== undefined && now > r.limitAt
