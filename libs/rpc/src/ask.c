@@ -124,12 +124,11 @@ enum pl_err rpc_decode(const struct bus_msg *m, struct pl_arena *a, ProtobufCMes
 	return rpc_unpack(d, m->data, m->len, a, ret, why);
 }
 
-/* One definition for the whole fleet: two services that ensured different ones would change it back and forth. 30 days are what
+/* One definition for the whole fleet: two services that ensured different ones would change it back and forth. 90 days are what
  * readers that were away may need; history is in PostgreSQL. */
 void rpc_ledger_ensure(struct bus *b, bus_reply_fn done, void *arg)
 {
-	static const struct bus_stream_cfg ledger = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 30 * 86400,
-						      .max_bytes = INT64_C(8) << 30, .dup_window_s = 120, .replicas = 1 };
+	static const struct bus_stream_cfg ledger = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 90 * 86400, .dup_window_s = 120 };
 
 	bus_stream_ensure(b, &ledger, done, arg);
 }

@@ -48,7 +48,7 @@ void rpc_check_session(struct rpc_call *c)
 		session_check(c->arg, in->token, on_checked, c);
 }
 
-/* An entry of another service is JSON or empty; what is neither is kept as a JSON string would be: refused. */
+/* What an entry changed is JSON or empty; PostgreSQL refuses anything else (jsonb). */
 static enum pl_err add_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	const AU(AuditEntry) *e = ((const AU(AddAuditEntryRequest) *)(const void *)c->in)->entry;

@@ -105,7 +105,8 @@ PL_MUST enum pl_err db_user_list(struct pg_conn *c, struct pl_arena *a, const AU
 				 struct pl_why *why);
 
 struct audit {
-	const char *user_id, *username, *remote_address, *action, *object_id;
+	const char *user_id, *username, *remote_address, *action, *object_id;	/* NULL name or address: from the user and the session */
+	const char *session_id;
 	const ProtobufCMessage *before, *after;		/* written as JSON; may be NULL */
 	const char *before_json, *after_json;
 };

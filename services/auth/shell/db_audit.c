@@ -14,12 +14,14 @@ static const char *json_of(struct pg_conn *c, const ProtobufCMessage *m, const c
 enum pl_err db_audit_add(struct pg_conn *c, const struct audit *e, struct pl_why *why)
 {
 	static const struct pg_stmt add = { "audit_add",
-		"INSERT INTO audit (id, user_id, username, remote_address, action, object_id, before, after)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)" };
+		"INSERT INTO audit (id, user_id, username, remote_address, action, object_id, before, after) VALUES ($1, $2,"
+		" coalesce($3, (SELECT username FROM users WHERE id = $2::uuid), ''),"
+		" coalesce($4, (SELECT remote_address FROM audit WHERE action = 'login' AND object_id = $9 LIMIT 1), ''),"
+		" $5, $6, $7, $8)" };
 	char id[PL_ID_LEN];
-	const char *const params[] = { pl_id_new(id), e->user_id && pl_id_ok(e->user_id) ? e->user_id : NULL, e->username ? e->username : "",
-				       e->remote_address ? e->remote_address : "", e->action, e->object_id ? e->object_id : "",
-				       json_of(c, e->before, e->before_json), json_of(c, e->after, e->after_json) };
+	const char *const params[] = { pl_id_new(id), e->user_id && pl_id_ok(e->user_id) ? e->user_id : NULL, pl_empty(e->username) ? NULL : e->username,
+				       e->remote_address, e->action, e->object_id ? e->object_id : "", json_of(c, e->before, e->before_json),
+				       json_of(c, e->after, e->after_json), e->session_id };
 
 	return pg_exec(c, &add, params, PL_ARRAY_N(params), NULL, why);
 }

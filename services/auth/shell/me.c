@@ -9,7 +9,7 @@ static enum pl_err logout_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	struct auth *a = c->arg;
 	AU(SessionEnded) e = PARLEY__AUTH__V1__SESSION_ENDED__INIT;
 	AU(LogoutResponse) *answer = PL_NEW(c->arena, AU(LogoutResponse));
-	const struct audit entry = { .user_id = c->actor.user_id, .action = "logout", .object_id = c->actor.session_id };
+	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "logout", .object_id = c->actor.session_id };
 	char *subject = pl_arena_printf(c->arena, "ev.auth.session-ended.%s", c->actor.session_id);
 
 	e.meta = event_meta(c->arena, bus_node(a->app->bus), c->actor.user_id);
@@ -91,7 +91,7 @@ static enum pl_err store_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMe
 	AU(ChangePasswordResponse) *answer = PL_NEW(c->arena, AU(ChangePasswordResponse));
 	struct auth *a = c->arg;
 	struct change *k = c->state;
-	const struct audit entry = { .user_id = c->actor.user_id, .username = k->row.user->username, .action = "user.password",
+	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "user.password",
 				     .object_id = c->actor.user_id };
 	struct user_row row;
 

@@ -101,7 +101,7 @@ static enum pl_err tell(struct rpc_call *c, struct pg_conn *db, const char *acti
 	if (err)
 		return err;
 	w->now = row.user;
-	const struct audit entry = { .user_id = c->actor.user_id, .action = action, .object_id = w->user->id,
+	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = action, .object_id = w->user->id,
 				     .before = w->before ? &w->before->base : NULL, .after = &w->now->base };
 	err = db_audit_add(db, &entry, why);
 	return err ? err : event_user_changed(db, c->arena, bus_node(w->a->app->bus), w->now, false, why);
@@ -164,7 +164,7 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	if (err)
 		return err;
 	w->before = row.user;
-	const struct audit entry = { .user_id = c->actor.user_id, .action = "user.delete", .object_id = w->user->id, .before = &w->before->base };
+	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "user.delete", .object_id = w->user->id, .before = &w->before->base };
 	err = db_user_delete(db, w->user->id, why);
 	if (!err && w->before->role == PARLEY__AUTH__V1__ROLE__ROLE_ADMIN)
 		err = db_user_admin_left(db, why);

@@ -34,6 +34,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_user ON audit (user_id, id DESC);
 CREATE INDEX audit_action ON audit (action, id DESC);
+CREATE INDEX audit_login ON audit (object_id) WHERE action = 'login';
 
 CREATE TABLE outbox (id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	subject text NOT NULL, type text NOT NULL, body bytea NOT NULL);
