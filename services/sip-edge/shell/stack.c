@@ -113,7 +113,7 @@ static enum pl_err agent_open(struct edge *e, struct pl_why *why)
 	 * to dispatch() before anything is allocated for them. */
 	e->agent = nta_agent_create(e->root, (url_string_t *)-1, dispatch, e, NTATAG_UA(1), NTATAG_MERGE_482(1),
 				    NTATAG_SERVER_RPORT(1), NTATAG_CANCEL_487(1), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0),
-				    NTATAG_TIMEOUT_408(1), NTATAG_MAXSIZE(65536), NTATAG_UDP_MTU(65535), TAG_END());
+				    NTATAG_TIMEOUT_408(1), NTATAG_MAXSIZE(65536), NTATAG_PRELOAD(1024), NTATAG_UDP_MTU(65535), TAG_END());
 	return e->agent ? PL_OK : pl_why_set(why, PL_E_NOMEM, "nta_agent_create failed");
 }
 

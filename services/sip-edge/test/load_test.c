@@ -2,23 +2,29 @@
  * PARLEY_LOAD="<calls> <per second>" changes the size, for measuring. */
 #include "rig.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int errors = -1;	/* what SIPp says */
+
 static pid_t sipp(const char *const *argv)
 {
+	if (errors < 0)
+		errors = memfd_create("sipp", 0);
 	pid_t pid = fork();
 	if (pid)
 		return pid;
 	int null = open("/dev/null", O_RDWR);
 	dup2(null, 0);
 	dup2(null, 1);
-	dup2(null, 2);
+	dup2(errors, 2);
 	execvp("sipp", (char *const *)(uintptr_t)argv);
 	_exit(127);
 }
@@ -27,6 +33,16 @@ static bool ended(void *arg)
 {
 	int *status = arg;
 	return waitpid(status[0], &status[1], WNOHANG) == status[0];
+}
+
+/* Somebody has bound the UDP port. */
+static bool taken(void *arg)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)*(int *)arg), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool in_use = bind(fd, (struct sockaddr *)&a, sizeof a) != 0;
+	close(fd);
+	return in_use;
 }
 
 /* Until it ends, however long it takes: SIPp itself gives up by -timeout. */
@@ -55,12 +71,18 @@ static int run(int calls, int rate)
 	snprintf(timeout, sizeof timeout, "%ds", calls / rate + 60);
 	snprintf(rig.far, sizeof rig.far, "sip:m0@127.0.0.1:%d", uas_port);
 	const char *uas[] = { "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", far_port, "-nostdin", NULL };
-	const char *uac[] = { "sipp", "-sn", "uac", "-s", "100", "-i", "127.0.0.1", "-p", port, "-m", m, "-r", r, "-l", "20000", "-d", "200", "-nostdin",
+	const char *uac[] = { "sipp", "-sn", "uac", "-s", "100", "-i", "127.0.0.1", "-p", port, "-m", m, "-r", r, "-l", "5000", "-d", "200", "-nostdin",
 			      "-timeout", timeout, target, NULL };
-	pid_t far = sipp(uas), near = sipp(uac);
+	pid_t far = sipp(uas);
+	ck_assert(rig_until(taken, &uas_port));
+	pid_t near = sipp(uac);
 	int code = wait_for(near);
 	kill(far, SIGKILL);
 	wait_for(far);
+	char text[4096];
+	ssize_t n = code ? pread(errors, text, sizeof text, 0) : 0;
+	if (n > 0)
+		fprintf(stderr, "SIPp (%d): %.*s\n", code, (int)n, text);
 	return code;
 }
 
