@@ -161,12 +161,20 @@ void lead_start(struct lead *l)
 	pl_timer_every(l->second, SECOND_US);
 }
 
+void lead_stop(struct lead *l)
+{
+	l->leading = false;
+	bus_lease_free(l->lease);
+	l->lease = NULL;
+	pl_timer_stop(l->tick);
+	pl_timer_stop(l->second);
+}
+
 void lead_free(struct lead *l)
 {
 	if (!l)
 		return;
-	l->leading = false;
-	bus_lease_free(l->lease);
+	lead_stop(l);
 	pl_timer_free(l->tick);
 	pl_timer_free(l->second);
 	free(l);

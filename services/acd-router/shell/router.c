@@ -130,14 +130,16 @@ void router_free(struct router *r)
 {
 	if (!r)
 		return;
-	lead_free(r->lead);	/* first: the lease goes to the other copy at once */
+	if (r->lead)
+		lead_stop(r->lead);	/* first: another copy leads at once */
+	outbox_close(r->outbox);
+	pg_close(r->pg);		/* jobs end now and report to parts that are still there */
 	presence_free(r->presence);
 	snaps_free(r->snaps);
 	inlog_free(r->in);
+	lead_free(r->lead);
 	emitter_free(r->out);
 	diary_free(r->diary);
-	outbox_close(r->outbox);
-	pg_close(r->pg);
 	pl_arena_free(r->tmp);
 	free(r->fx);
 	if (r->block)

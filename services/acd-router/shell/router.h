@@ -112,6 +112,7 @@ void snaps_tick(struct snaps *s);		/* each second on the leader */
 
 /* --- lead.c --- */
 PL_MUST enum pl_err lead_new(struct lead **ret, struct router *r);
+void lead_stop(struct lead *l);			/* gives the lease up */
 void lead_free(struct lead *l);
 void lead_start(struct lead *l);		/* once the engine has caught up */
 bool lead_held(const struct lead *l);		/* effects are allowed now */

@@ -200,6 +200,10 @@ START_TEST(of_two_queues_the_heavier_is_served_first)
 	kit_enqueue(2, 2);
 	kit_state(1, ACD_ST_READY);
 	ck_assert_uint_eq(kit_offered(2), 1);
+	AGENT(2, { 2, 0, 0 }, { 1, 0, 0 });	/* whichever queue the agent has first */
+	kit_enqueue(3, 2);
+	kit_state(2, ACD_ST_READY);
+	ck_assert_uint_eq(kit_offered(3), 2);
 }
 END_TEST
 

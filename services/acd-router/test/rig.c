@@ -306,29 +306,46 @@ int rig_leader(void)
 
 void rig_start(int copies)
 {
-	struct bus_sub *sub;
-	struct obs *obs = NULL;
 	rig.nats = tk_nats(NULL);
 	rig.pg = tk_pg();
 	rig.a = pl_arena_new(0);
 	rig.seen = calloc(RIG_SEEN, sizeof(*rig.seen));
 	ck_assert_int_eq(pl_loop_new(&rig.loop, &rig_why), PL_OK);
-	ck_assert_int_eq(obs_new(&obs, rig.loop, "test", "test-1", &rig_why), PL_OK);
+	ck_assert_int_eq(obs_new(&rig.obs, rig.loop, "test", "test-1", &rig_why), PL_OK);
 	struct bus_cfg c = { .url = tk_url(rig.nats), .service = "test", .node = "test-1", .connect_wait_ms = 20000 };
-	ck_assert_int_eq(bus_open(&rig.bus, rig.loop, obs, &c, &rig_why), PL_OK);
-	ck_assert_int_eq(bus_subscribe(&sub, rig.bus, "ev.acd.>", NULL, on_event, NULL, &rig_why), PL_OK);
+	ck_assert_int_eq(bus_open(&rig.bus, rig.loop, rig.obs, &c, &rig_why), PL_OK);
+	ck_assert_int_eq(bus_subscribe(&rig.sub, rig.bus, "ev.acd.>", NULL, on_event, NULL, &rig_why), PL_OK);
 	for (int i = 0; i < copies; i++)
 		rig_copy_start(i);
 }
 
+static void print_log(int i)
+{
+	char path[200], line[2000];
+	snprintf(path, sizeof(path), "%s/log", tk_dir(rig.copy[i]));
+	FILE *f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		fputs(line, stderr);
+	if (f)
+		fclose(f);
+}
+
+/* Each copy must leave in good order when asked. */
 void rig_stop(void)
 {
 	for (int i = 0; i < RIG_COPIES; i++) {
+		int status = rig.copy[i] && tk_pid(rig.copy[i]) ? tk_stop(rig.copy[i]) : 0;
+		if (status)
+			print_log(i);
+		ck_assert_msg(status == 0, "copy %d ended with %x", i + 1, (unsigned)status);
 		tk_free(rig.copy[i]);
 		rig.copy[i] = NULL;
 		rig.health[i] = 0;
 	}
+	bus_unsubscribe(rig.sub);
 	bus_close(rig.bus);
+	obs_free(rig.obs);
+	pl_loop_free(rig.loop);
 	tk_free(rig.nats);
 	tk_free(rig.pg);
 	pl_arena_free(rig.a);

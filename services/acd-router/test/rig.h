@@ -24,6 +24,8 @@ struct rig {
 	int health[RIG_COPIES];
 	struct pl_loop *loop;
 	struct bus *bus;
+	struct bus_sub *sub;
+	struct obs *obs;
 	struct pl_arena *a;
 	struct seen *seen;
 	size_t n_seen, cap;
