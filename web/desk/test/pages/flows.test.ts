@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { QueueFiguresSchema, AgentFiguresSchema } from '../../src/gen/parley/report/v1/report_pb.js'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import { AgentFiguresSchema, QueueFiguresSchema } from '../../src/gen/parley/report/v1/report_pb.js'
 import { AgentState, Device, OfferOutcome } from '../../src/gen/parley/acd/v1/acd_pb.js'
 import { type Mock, startMock } from '../mock/server.ts'
 import { uuid } from '../mock/world.ts'
@@ -239,7 +240,7 @@ describe('the live page', () => {
 		await b.page.locator('.acard tbody tr').nth(2).hover()
 		const before = await rows()
 		const f = mock.world.figures[5]!
-		mock.world.rt('rt.agent', AgentFiguresSchema, { ...f, status: { ...f.status!, state: AgentState.ON_CONTACT, since: { seconds: 1n, nanos: 0 } } })
+		mock.world.rt('rt.agent', AgentFiguresSchema, { ...f, status: { ...f.status!, state: AgentState.ON_CONTACT, since: timestampFromMs(1000) } })
 		await b.page.getByText('order changed').waitFor()
 		assert.deepEqual(await rows(), before)
 		await b.page.mouse.move(10, 700)
