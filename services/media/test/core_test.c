@@ -34,7 +34,9 @@ START_TEST(a_call_with_one_codec_passes_every_octet_both_ways)
 		for (int n = 0; n < 160; n++)
 			frame[n] = (uint8_t)(n * 3 + i);
 		phone_send(from, 8, i == 0, frame, 160, 160);
-		ck_assert(phone_recv(to, WAIT));
+		do /* a keep-alive of the time before the mix may come first */
+			ck_assert(phone_recv(to, WAIT));
+		while (i < 2 && to->got.payload[0] == G711_A_SILENCE && to->got.payload[1] == G711_A_SILENCE);
 		ck_assert_uint_eq(to->got.len, 160);
 		ck_assert_mem_eq(to->got.payload, frame, 160);
 		ck_assert_uint_eq(to->got.pt, 8);
