@@ -6,17 +6,14 @@
 #include <parley/testkit.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "parley/acd/v1/acd.pb-c.h"
-#include "parley/flow/v1/flow.pb-c.h"
+#include "ledger.h"
 #include "parley/report/v1/report.pb-c.h"
-#include "parley/voice/v1/voice.pb-c.h"
 
 #define HISTORY (&parley__report__v1__history_service__descriptor)
 #define LIVE (&parley__report__v1__live_service__descriptor)
 #define SUPERVISOR "supervisor 0193f0a1-0000-7000-8000-000000000001 s"
 #define S PL_US_PER_S
 #define LIMIT_S 60
-#define STR(s) ((char *)(uintptr_t)(s))
 
 static struct tk *nats, *db, *cache, *copy[2];
 static struct pl_loop *loop;
@@ -24,158 +21,9 @@ static struct bus *bus;
 static struct pg *pg;
 static struct redis *redis;
 static struct pl_arena *arena;
-static int64_t t0;
 static char last_id[PL_ID_LEN];
 
 static void turn(void *l) { pl_loop_turn(l); }
-
-/* --- publishing the ledger --- */
-
-static size_t n_acked, n_sent;
-static void on_ack(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
-{
-	ck_assert_int_eq(err, PL_OK);
-	n_acked++;
-}
-static bool all_acked(void *arg) { return n_acked == n_sent; }
-static void settle(void) { ck_assert(tk_until(all_acked, NULL, turn, loop, LIMIT_S)); }
-
-struct who { const char *ix, *agent, *queue; };
-static struct { Parley__Common__V1__EventMeta m; Google__Protobuf__Timestamp t; char id[PL_ID_LEN]; } meta;
-
-static Parley__Common__V1__EventMeta *about(const struct who *w, double s)
-{
-	int64_t us = t0 + (int64_t)(s * 1e6);
-	parley__common__v1__event_meta__init(&meta.m);
-	google__protobuf__timestamp__init(&meta.t);
-	meta.t.seconds = us / S;
-	meta.t.nanos = (int32_t)(us % S * 1000);
-	meta.m.event_id = pl_id_new(meta.id);
-	meta.m.time = &meta.t;
-	meta.m.node = STR("test");
-	meta.m.interaction_id = STR(w->ix ? w->ix : "");
-	meta.m.agent_id = STR(w->agent ? w->agent : "");
-	meta.m.queue_id = STR(w->queue ? w->queue : "");
-	meta.m.channel = w->ix ? PARLEY__COMMON__V1__CHANNEL__CHANNEL_VOICE : PARLEY__COMMON__V1__CHANNEL__CHANNEL_UNSPECIFIED;
-	return &meta.m;
-}
-
-static void emit(const char *subject, const char *id, const ProtobufCMessage *m)
-{
-	char full[160];
-	snprintf(full, sizeof(full), "%s.%s", subject, id);
-	n_sent++;
-	ck_assert_int_eq(rpc_emit(bus, full, meta.id, m, on_ack, NULL), PL_OK);
-}
-
-#define EVENT(Type, init, subject, key, w, s, ...) \
-	do { \
-		Type m_ = init; \
-		m_.meta = about((w), (s)); \
-		__VA_ARGS__; \
-		emit(subject, key, &m_.base); \
-	} while (0)
-
-static void started(const struct who *w, double s, const char *number)
-{
-	EVENT(Parley__Voice__V1__CallStarted, PARLEY__VOICE__V1__CALL_STARTED__INIT, "ev.call.started", w->ix, w, s,
-	      m_.direction = PARLEY__COMMON__V1__DIRECTION__DIRECTION_INBOUND; m_.from_number = STR(number); m_.from_name = STR("Alba \xff\"\\");
-	      m_.to_number = STR("390432900100"));
-}
-static void entered(const struct who *w, double s)
-{
-	EVENT(Parley__Flow__V1__FlowEntered, PARLEY__FLOW__V1__FLOW_ENTERED__INIT, "ev.flow.entered", w->ix, w, s, (void)0);
-}
-static void chose(const struct who *w, double s, const char *digit, const char *label)
-{
-	EVENT(Parley__Flow__V1__FlowStepped, PARLEY__FLOW__V1__FLOW_STEPPED__INIT, "ev.flow.step", w->ix, w, s, m_.node = STR("menu");
-	      m_.node_type = STR("menu"); m_.output = STR(digit); m_.label = STR(label));
-}
-static void queued(const struct who *w, double s, int32_t priority)
-{
-	EVENT(Parley__Acd__V1__InteractionQueued, PARLEY__ACD__V1__INTERACTION_QUEUED__INIT, "ev.acd.queued", w->ix, w, s, m_.priority = priority);
-}
-static void offered(const struct who *w, double s, const char *offer)
-{
-	EVENT(Parley__Acd__V1__InteractionOffered, PARLEY__ACD__V1__INTERACTION_OFFERED__INIT, "ev.acd.offered", w->ix, w, s, m_.offer_id = STR(offer));
-}
-static void offer_ended(const struct who *w, double s, const char *offer, Parley__Acd__V1__OfferOutcome o)
-{
-	EVENT(Parley__Acd__V1__OfferEnded, PARLEY__ACD__V1__OFFER_ENDED__INIT, "ev.acd.offer-ended", w->ix, w, s, m_.offer_id = STR(offer);
-	      m_.outcome = o);
-}
-static void dequeued(const struct who *w, double s, const char *reason)
-{
-	EVENT(Parley__Acd__V1__InteractionDequeued, PARLEY__ACD__V1__INTERACTION_DEQUEUED__INIT, "ev.acd.dequeued", w->ix, w, s, m_.reason = STR(reason));
-}
-static void connected(const struct who *w, double s)
-{
-	EVENT(Parley__Voice__V1__AgentConnected, PARLEY__VOICE__V1__AGENT_CONNECTED__INIT, "ev.call.agent-connected", w->ix, w, s, (void)0);
-}
-static void disconnected(const struct who *w, double s)
-{
-	EVENT(Parley__Voice__V1__AgentDisconnected, PARLEY__VOICE__V1__AGENT_DISCONNECTED__INIT, "ev.call.agent-disconnected", w->ix, w, s,
-	      m_.reason = STR("customer-hangup"));
-}
-static void ended(const struct who *w, double s, const char *by, const char *cause)
-{
-	EVENT(Parley__Voice__V1__CallEnded, PARLEY__VOICE__V1__CALL_ENDED__INIT, "ev.call.ended", w->ix, w, s, m_.ended_by = STR(by);
-	      m_.cause = STR(cause); m_.mos = 4.25);
-}
-static void released(const struct who *w, double s, uint64_t wrap_ms)
-{
-	EVENT(Parley__Acd__V1__InteractionReleased, PARLEY__ACD__V1__INTERACTION_RELEASED__INIT, "ev.acd.released", w->ix, w, s, m_.wrap_up_ms = wrap_ms);
-}
-static void agent_state(const char *agent, double s, Parley__Acd__V1__AgentState state, uint64_t version, const char *ix)
-{
-	struct who w = { NULL, agent, NULL };
-	Parley__Acd__V1__AgentStatus st = PARLEY__ACD__V1__AGENT_STATUS__INIT;
-	char *ids[] = { STR(ix) };
-	st.agent_id = STR(agent);
-	st.agent_name = STR("Marta Rinaldi");
-	st.state = state;
-	st.version = version;
-	st.interaction_ids = ids;
-	st.n_interaction_ids = ix != NULL;
-	EVENT(Parley__Acd__V1__AgentStateChanged, PARLEY__ACD__V1__AGENT_STATE_CHANGED__INIT, "ev.acd.agent-state", agent, &w, s, m_.status = &st);
-}
-static void recording(const struct who *w, double s, const char *id, Parley__Voice__V1__RecordingStatus status)
-{
-	Parley__Voice__V1__Recording r = PARLEY__VOICE__V1__RECORDING__INIT;
-	r.id = STR(id);
-	r.interaction_id = STR(w->ix);
-	r.agent_id = STR(w->agent);
-	r.status = status;
-	if (status == PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_EXPECTED)
-		EVENT(Parley__Voice__V1__RecordingExpected, PARLEY__VOICE__V1__RECORDING_EXPECTED__INIT, "ev.recording.expected", id, w, s, m_.recording = &r);
-	else
-		EVENT(Parley__Voice__V1__RecordingVerified, PARLEY__VOICE__V1__RECORDING_VERIFIED__INIT, "ev.recording.verified", id, w, s,
-		      m_.recording = &r);
-}
-static void queue_conf(const char *id, const char *name)
-{
-	struct who w = { NULL, NULL, id };
-	Parley__Acd__V1__Queue q = PARLEY__ACD__V1__QUEUE__INIT;
-	q.id = STR(id);
-	q.name = STR(name);
-	q.channel = PARLEY__COMMON__V1__CHANNEL__CHANNEL_VOICE;
-	q.service_level_ms = 20000;
-	q.service_level_target_pct = 80;
-	EVENT(Parley__Acd__V1__QueueChanged, PARLEY__ACD__V1__QUEUE_CHANGED__INIT, "ev.acd.queue-changed", id, &w, 0, m_.queue = &q);
-}
-static void agent_conf(const char *id, const char *name, const char *queue)
-{
-	struct who w = { NULL, id, NULL };
-	Parley__Acd__V1__Membership mem = PARLEY__ACD__V1__MEMBERSHIP__INIT, *list[] = { &mem };
-	Parley__Acd__V1__Agent a = PARLEY__ACD__V1__AGENT__INIT;
-	a.id = STR(id);
-	a.name = STR(name);
-	a.enabled = true;
-	mem.queue_id = STR(queue);
-	a.memberships = list;
-	a.n_memberships = 1;
-	EVENT(Parley__Acd__V1__AgentChanged, PARLEY__ACD__V1__AGENT_CHANGED__INIT, "ev.acd.agent-changed", id, &w, 0, m_.agent = &a);
-}
 
 /* --- asking the database --- */
 
@@ -320,13 +168,6 @@ static struct tk *start(const char *node)
 	return tk_program(argv, port);
 }
 
-static bool stream_done;
-static void on_stream(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
-{
-	ck_assert_int_eq(err, PL_OK);
-	stream_done = true;
-}
-
 static void setup(void)
 {
 	struct pl_why why = { 0 };
@@ -334,13 +175,10 @@ static void setup(void)
 	db = tk_pg();
 	cache = tk_redis();
 	arena = pl_arena_new(0);
-	t0 = pl_wall_us() - 300 * S;
 	ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK);
 	struct bus_cfg cfg = { .url = tk_url(nats), .service = "call-control", .node = "tester", .connect_wait_ms = 20000 };
 	ck_assert_msg(bus_open(&bus, loop, NULL, &cfg, &why) == PL_OK, "%s", why.text);
-	static const struct bus_stream_cfg ledger = { .name = "LEDGER", .subjects = { "ev.>" } };
-	bus_stream_ensure(bus, &ledger, on_stream, NULL);
-	ck_assert(tk_until(is_done, &stream_done, turn, loop, LIMIT_S));
+	ledger_open(bus, loop, pl_wall_us() - 300 * S);
 	struct bus_sub *sub;
 	ck_assert_int_eq(bus_subscribe(&sub, bus, "rt.>", NULL, on_rt, NULL, &why), PL_OK);
 	struct pg_cfg pc = { tk_url(db), NULL, "report", "test", 1 };
@@ -358,6 +196,7 @@ static void teardown(void)
 	tk_free(copy[1]);
 	redis_close(redis);
 	pg_close(pg);
+	turn(loop);	/* what its threads posted last */
 	bus_close(bus);
 	pl_loop_free(loop);
 	pl_arena_free(arena);
@@ -386,7 +225,7 @@ START_TEST(a_call_becomes_a_row_with_segments_recording_and_menu_path)
 	ended(&a, 245, "customer", "normal");
 	released(&a, 260, 15000);
 	recording(&a, 246, rec, PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_VERIFIED);
-	settle();
+	ledger_settle();
 	wait_db("SELECT count(*) FROM recording WHERE status = 2", 1);
 	const Parley__Report__V1__Interaction *m = get(last_id, SUPERVISOR, PL_OK);
 	ck_assert_str_eq(m->outcome, "answered");
@@ -419,7 +258,7 @@ START_TEST(agents_see_their_own_history_only)
 	struct who w = { pl_id_new(other), NULL, NULL };
 	started(&w, 250, "+39055111");
 	ended(&w, 255, "customer", "abandoned-menu");
-	settle();
+	ledger_settle();
 	wait_db("SELECT count(*) FROM interaction WHERE outcome = 'abandoned-menu'", 1);
 	Parley__Report__V1__ListInteractionsRequest in = PARLEY__REPORT__V1__LIST_INTERACTIONS_REQUEST__INIT;
 	struct said s = ask(HISTORY, "ListInteractions", "agent a1 s", &in.base);
@@ -457,7 +296,7 @@ START_TEST(the_live_page_moves_while_it_happens)
 	started(&v, 282, "+39022");
 	queued(&v, 283, 7);
 	offered(&a, 284, "o-rt");
-	settle();
+	ledger_settle();
 	int64_t until = pl_mono_us() + LIMIT_S * S;
 	while (!(rt_queue && rt_queue->waiting == 2 && rt_queue->n_waiting_items == 2 && *rt_queue->waiting_items[1]->offered_agent_id)) {
 		ck_assert(pl_mono_us() < until);
@@ -467,17 +306,18 @@ START_TEST(the_live_page_moves_while_it_happens)
 	ck_assert_str_eq(rt_queue->waiting_items[0]->customer_number, "+39022");	/* by priority */
 	ck_assert_uint_eq(rt_queue->waiting_items[0]->position, 1);
 	ck_assert_str_eq(rt_queue->waiting_items[1]->offered_agent_id, "a-rt");
-	ck_assert_int_eq(rpc_ts_us(rt_queue->longest_since), t0 + 281 * S);
+	ck_assert_int_eq(rpc_ts_us(rt_queue->longest_since), ledger_t0_us + 281 * S);
 	ck_assert_uint_eq(rt_queue->agents_ready, 1);
 	ck_assert_uint_eq(rt_queue->offered_today, 2);
 	ck_assert_int_eq(rt_queue->service_level_pct100, -1);
+	wait_db("SELECT count(*) FROM open_interaction", 2);
 	const Parley__Report__V1__Interaction *open = get(x, SUPERVISOR, PL_OK);	/* what is open is history too */
 	ck_assert_str_eq(open->outcome, "open");
 	ck_assert_uint_eq(open->n_segments, 2);
 	agent_state("a-rt", 290, PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_ON_CONTACT, 2, x);
 	connected(&a, 290);
 	dequeued(&w, 290, "answered");
-	settle();
+	ledger_settle();
 	while (!(rt_queue->talking == 1 && rt_agent && rt_agent->status && rt_agent->status->n_interaction_ids == 1)) {
 		ck_assert(pl_mono_us() < until);
 		turn(loop);
@@ -495,7 +335,7 @@ START_TEST(the_live_page_moves_while_it_happens)
 	ended(&a, 296, "customer", "normal");
 	released(&a, 296, 0);
 	agent_state("a-rt", 296, PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_READY, 3, NULL);
-	settle();
+	ledger_settle();
 	while (!(rt_queue->waiting == 0 && rt_queue->abandoned_today == 1 && rt_queue->talking == 0 && rt_queue->agents_ready == 1)) {
 		ck_assert(pl_mono_us() < until);
 		turn(loop);
@@ -518,40 +358,6 @@ START_TEST(real_time_values_are_back_soon_after_redis_was_wiped)
 	ck_assert(tk_until(redis_has, STR("rt:agent:a-rt"), turn, loop, LIMIT_S));
 }
 END_TEST
-
-/* One of a thousand calls: 0 answered, 1 abandoned in queue, 2 rings out first, 3 self service. */
-static void one_call(int i)
-{
-	char id[PL_ID_LEN], o1[16], o2[16], agent[16];
-	double s = 100 + (double)(i % 150);
-	snprintf(agent, sizeof(agent), "m-%d", i % 7);
-	struct who w = { pl_id_new(id), NULL, "q-many" }, a = { id, agent, "q-many" }, b = { id, "m-miss", "q-many" };
-	snprintf(o1, sizeof(o1), "x%d", i);
-	snprintf(o2, sizeof(o2), "y%d", i);
-	started(&w, s, "+39040");
-	entered(&w, s);
-	if (i % 4 == 3) {
-		ended(&w, s + 9, "flow", "normal");
-		return;
-	}
-	queued(&w, s + 1, 0);
-	if (i % 4 == 1) {
-		ended(&w, s + 8, "customer", "abandoned-queue");
-		dequeued(&w, s + 8, "abandoned");
-		return;
-	}
-	if (i % 4 == 2) {
-		offered(&b, s + 2, o1);
-		offer_ended(&b, s + 5, o1, PARLEY__ACD__V1__OFFER_OUTCOME__OFFER_OUTCOME_TIMEOUT);
-	}
-	offered(&a, s + 6, o2);
-	connected(&a, s + 7);
-	offer_ended(&a, s + 7, o2, PARLEY__ACD__V1__OFFER_OUTCOME__OFFER_OUTCOME_ACCEPTED);
-	dequeued(&w, s + 7, "answered");
-	disconnected(&a, s + 27);
-	ended(&a, s + 27, "customer", "normal");
-	released(&a, s + 30, 3000);
-}
 
 static void check_many(int64_t n)
 {
@@ -585,7 +391,7 @@ START_TEST(kill_in_the_middle_of_a_thousand_calls_loses_and_doubles_nothing)
 	for (int i = 0; i < 1000; i++) {
 		one_call(i);
 		if (i % 10 == 0)
-			settle();
+			ledger_settle();
 		if (i == 200 || i == 500)	/* the writer, then the one that took over, then both */
 			tk_kill(copy[i == 500]);
 		if (i == 350 || i == 650)
@@ -597,7 +403,7 @@ START_TEST(kill_in_the_middle_of_a_thousand_calls_loses_and_doubles_nothing)
 			tk_start(copy[1]);
 		}
 	}
-	settle();
+	ledger_settle();
 	check_many(1000);
 }
 END_TEST
@@ -607,7 +413,7 @@ START_TEST(the_database_away_delays_and_loses_nothing)
 	tk_kill(db);
 	for (int i = 1000; i < 1200; i++)
 		one_call(i);
-	settle();
+	ledger_settle();
 	tk_start(db);
 	int64_t until = pl_mono_us() + LIMIT_S * S;
 	struct query q;
