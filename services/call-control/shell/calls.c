@@ -118,6 +118,7 @@ static void save(struct cc_call *k)
 static void ended(struct cc_call *k)
 {
 	struct cc *cc = k->cc;
+	cc->ended_status = k->c.sip_status;
 	if (k->saved)
 		actor_end(cc->actors, k->c.id);
 	obs_add(cc->m.outcome[PL_MIN(k->c.cause, END_CAUSE_N - 1)], 1);

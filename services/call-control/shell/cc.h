@@ -87,6 +87,7 @@ struct cc {
 	size_t n_subs;
 	char peers[CC_NODES][CALL_NODE];	/* live call-control nodes, without us */
 	size_t n_peers;
+	unsigned ended_status;		/* SIP status of the last call that ended */
 	uint64_t tokens;
 	int64_t wall_offset_us;		/* wall clock minus the loop's monotonic clock */
 	uint64_t seconds, audit_round;

@@ -78,7 +78,7 @@ static void begin(struct cc *cc, struct rpc_call *rpc, const incoming_t *in)
 					    .from_name = in->from_name, .to = in->to_number, .source_id = in->source_id,
 					    .sip_call_id = in->sip_call_id, .sdp = in->sdp, .from_phone = phone,
 					    .internal = phone && d.kind != DEST_TRUNK && d.kind != DEST_URI, .dest = d, .kv = in };
-	bool media = bus_pick_node(cc->app->bus, "media", NULL) != NULL;
+	cc->ended_status = 0;
 	enum pl_err err = cc_step(k, &ev);
 	if (err)
 		cc_call_drop(k);
@@ -87,8 +87,8 @@ static void begin(struct cc *cc, struct rpc_call *rpc, const incoming_t *in)
 		refuse(rpc, err, "the request is not usable");
 	else if (d.kind == DEST_NONE)
 		refuse(rpc, PL_E_NOTFOUND, "no route for this number");
-	else if (!media)
-		refuse(rpc, PL_E_UNAVAIL, "no media node");
+	else if (cc->ended_status)
+		refuse(rpc, cc->ended_status == 404 ? PL_E_NOTFOUND : PL_E_UNAVAIL, "no media node, edge or device for this call");
 	else
 		reply_owner(rpc, cc);
 }
