@@ -39,11 +39,13 @@ struct worker {
 	bool busy;
 };
 
-/* Outlives the pool when a wake-up is still in the loop's queue. */
+/* Outlives the pool when a wake-up is still in the loop's queue; then it stays in the list until the loop delivers it, if ever. */
 struct gate {
+	struct pl_list link;
 	struct pg *pool;	/* NULL: closed */
 	bool posted;
 };
+static _Thread_local struct pl_list closed_gates;
 
 struct pg {
 	struct pl_loop *loop;
@@ -111,10 +113,12 @@ static void on_post(void *arg)
 {
 	struct gate *g = arg;
 
-	if (g->pool)
+	if (g->pool) {
 		deliver(g->pool);
-	else
-		free(g);
+		return;
+	}
+	pl_list_remove(&g->link);
+	free(g);
 }
 
 /* --- on a worker; those named _locked hold the mutex --- */
@@ -128,7 +132,7 @@ static void sleep_us(int64_t us)
 
 static void tell_loop_locked(struct pg *p)
 {
-	if (p->gate->posted)
+	if (p->gate->posted || p->closing) /* pg_close() delivers by itself */
 		return;
 	p->gate->posted = true;
 	while (pl_loop_post(p->loop, on_post, p->gate)) { /* the loop's queue is full: the loop is behind, wait for it */
@@ -419,7 +423,11 @@ void pg_close(struct pg *p)
 	bool posted = p->gate->posted;
 	deliver(p); /* what ended but was not reported; done() may only free now */
 	p->gate->pool = NULL;
-	if (!posted)
+	if (!closed_gates.next)
+		pl_list_init(&closed_gates);
+	if (posted)
+		pl_list_push(&closed_gates, &p->gate->link);
+	else
 		free(p->gate);
 	pool_free(p);
 }
