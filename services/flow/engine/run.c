@@ -248,7 +248,6 @@ static uint32_t on_queue_left(struct run *r, const struct flow_node *n, const ch
 	for (size_t i = 0; i < PL_ARRAY_N(ways); i++)
 		if (strcmp(ways[i].reason, reason) == 0)
 			o = ways[i].out;
-	r->out->dequeue = o == FLOW_OUT_EXIT;
 	mark(r, n, flow_output_name(o), "");
 	if (o == FLOW_OUT_ANSWERED && n->out[o] == FLOW_NONE)
 		return hang_up(r, n, FLOW_LEFT_QUEUE, NULL);
@@ -302,7 +301,7 @@ enum pl_err flow_step(const struct flow_graph *g, struct flow_state *s, const st
 	out->n_actions = out->n_marks = 0;
 	out->enqueue = NULL;
 	out->jump = out->failure = NULL;
-	out->dequeue = out->ended = false;
+	out->ended = false;
 	out->left = FLOW_LEFT_NONE;
 	struct run r = { g, s, env, mem, out };
 	walk(&r, react(&r, ev));

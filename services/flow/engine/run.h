@@ -74,7 +74,6 @@ struct flow_out {
 	struct flow_mark marks[FLOW_STEP_NODES_MAX];
 	uint32_t n_marks;
 	const struct flow_node *enqueue;	/* put the interaction into this node's queue */
-	bool dequeue;				/* take it out first: the caller pressed the exit key */
 	const char *jump;			/* go on with FLOW_EV_JUMPED in the published version of this flow */
 	bool ended;
 	enum flow_left left;

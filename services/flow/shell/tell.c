@@ -136,18 +136,11 @@ static size_t attributes(const struct flow_svc *s, const struct flow_graph *g, P
 	return n;
 }
 
+/* Into the queue. Out of it (exit key, customer gone) the channel takes it itself: it knows first. */
 void tell_queue(struct flow_svc *s, struct tell *t, const struct flow_out *out, const struct flow_graph *g)
 {
 	const Parley__Flow__V1__FlowSession *f = t->session;
 	Parley__Acd__V1__AcdInput m = PARLEY__ACD__V1__ACD_INPUT__INIT;
-	if (out->dequeue) {
-		Parley__Acd__V1__CancelInteraction c = PARLEY__ACD__V1__CANCEL_INTERACTION__INIT;
-		c.interaction_id = f->session_id;
-		c.reason = (char *)(uintptr_t)"exit-key";
-		m.input_case = PARLEY__ACD__V1__ACD_INPUT__INPUT_CANCEL;
-		m.cancel = &c;
-		input(s, t, "cancel", &m);
-	}
 	if (!out->enqueue)
 		return;
 	Parley__Common__V1__KeyValue kv[FLOW_SHOWN_MAX], *list[FLOW_SHOWN_MAX];

@@ -95,8 +95,6 @@ static const char *render(const struct flow_out *o)
 		say(" ; %s=%s%s%s", o->marks[i].node->name, o->marks[i].output, *o->marks[i].label ? ":" : "", o->marks[i].label);
 	if (o->enqueue)
 		say(" ; enqueue %s at %d", o->enqueue->queue, o->enqueue->priority);
-	if (o->dequeue)
-		say(" ; dequeue");
 	if (o->jump)
 		say(" ; jump %s", o->jump);
 	if (o->ended)

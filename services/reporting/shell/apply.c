@@ -168,34 +168,54 @@ static bool agent_changed(struct in *in)
 	return false;
 }
 
-/* The three recording events have the same fields. */
+static struct rec *rec_get(struct store *st, const char *id)
+{
+	struct rec *r;
+	if (!pl_id_ok(id))
+		return NULL;
+	HASH_FIND_STR(st->recs, id, r);
+	if (r || !(r = calloc(1, sizeof(*r))))
+		return r;
+	pl_strlcpy(r->id, id, sizeof(r->id));
+	HASH_ADD_STR(st->recs, id, r);
+	return r;
+}
+
+/* Replaces *bytes by the packed message; nothing changes when memory is out. */
+static bool pack(const ProtobufCMessage *m, uint8_t **bytes, size_t *len)
+{
+	size_t n = protobuf_c_message_get_packed_size(m);
+	uint8_t *p = malloc(n + 1);
+	if (!p)
+		return false;
+	protobuf_c_message_pack(m, p);
+	free(*bytes);
+	*bytes = p;
+	*len = n;
+	return true;
+}
+
+/* Expected, verified and failed have the same fields. */
 static bool recording(struct in *in)
 {
 	const Parley__Voice__V1__Recording *m = ((const Parley__Voice__V1__RecordingExpected *)in->p)->recording;
-	struct rec *r;
-	if (!m || !pl_id_ok(m->id) || !pl_id_ok(m->interaction_id))
+	bool expected = m && m->status == PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_EXPECTED;
+	struct rec *r = m && pl_id_ok(m->interaction_id) ? rec_get(in->st, m->id) : NULL;
+	if (!r || (expected && r->status > (int)m->status) || !pack(&m->base, &r->body, &r->len))
 		return false;
-	HASH_FIND_STR(in->st->recs, m->id, r);
-	if (r && m->status == PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_EXPECTED && r->status > (int)m->status)
-		return false;
-	size_t len = parley__voice__v1__recording__get_packed_size(m);
-	uint8_t *body = malloc(len + 1);
-	if (!r && (r = calloc(1, sizeof(*r)))) {
-		pl_strlcpy(r->id, m->id, sizeof(r->id));
-		HASH_ADD_STR(in->st->recs, id, r);
-	}
-	if (!body || !r) {
-		free(body);
-		return false;
-	}
-	parley__voice__v1__recording__pack(m, body);
-	free(r->body);
-	r->body = body;
-	r->len = len;
 	r->status = (int)m->status;
 	r->started_us = rpc_ts_us(m->started_at);
 	pl_strlcpy(r->interaction_id, m->interaction_id, sizeof(r->interaction_id));
 	pl_strlcpy(r->agent_id, m->agent_id, sizeof(r->agent_id));
+	return false;
+}
+
+static bool stopped(struct in *in)
+{
+	const Parley__Voice__V1__RecordingStopped *p = in->p;
+	struct rec *r = rec_get(in->st, p->recording_id);
+	if (r && !pack(&p->base, &r->marks, &r->marks_len))
+		in->st->foreign++;
 	return false;
 }
 
@@ -209,7 +229,8 @@ static const struct type {
 	T(acd, offer_ended, offer_ended), T(acd, interaction_dequeued, dequeued), T(voice, agent_connected, connected),
 	T(voice, agent_disconnected, disconnected), T(acd, interaction_released, released), T(flow, flow_entered, entered),
 	T(flow, flow_stepped, stepped), T(flow, flow_left, left), T(voice, recording_expected, recording),
-	T(voice, recording_verified, recording), T(voice, recording_failed, recording), T(voice, call_held, held),
+	T(voice, recording_verified, recording), T(voice, recording_failed, recording), T(voice, recording_stopped, stopped),
+	T(voice, call_held, held),
 	T(voice, call_resumed, resumed), T(voice, call_transferred, transferred), T(voice, call_dialled, dialled),
 	T(acd, queue_changed, queue_changed), T(acd, agent_changed, agent_changed),
 };

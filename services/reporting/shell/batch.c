@@ -245,6 +245,13 @@ static void others(struct flush *b)
 		b->n_queues++;
 	}
 	for (const struct rec *r = st->recs; r; r = r->hh.next) {
+		if (r->marks) {
+			arr_text(&b->marks[0], r->id);
+			arr_bytes(&b->marks[1], r->marks, r->marks_len);
+			b->n_marks++;
+		}
+		if (!r->body)
+			continue;
 		arr_text(&b->recs[0], r->id);
 		arr_text(&b->recs[1], r->interaction_id);
 		arr_text(&b->recs[2], r->agent_id);
@@ -292,7 +299,8 @@ static void name_columns(struct flush *b)
 	b->people = b->a + A_COLUMNS;
 	b->queues = b->people + PERSON_COLUMNS;
 	b->recs = b->queues + QUEUE_COLUMNS;
-	b->segs = b->recs + REC_COLUMNS;
+	b->marks = b->recs + REC_COLUMNS;
+	b->segs = b->marks + 2;
 	b->spans = b->segs + 1;
 }
 
@@ -322,10 +330,24 @@ static void recs_back(struct flush *b)
 	struct rec *r, *tmp, *newer;
 	HASH_ITER(hh, b->taken_recs, r, tmp) {
 		HASH_FIND_STR(st->recs, r->id, newer);
-		if (newer)
-			continue;
 		HASH_DEL(b->taken_recs, r);
-		HASH_ADD_STR(st->recs, id, r);
+		if (!newer) {
+			HASH_ADD_STR(st->recs, id, r);
+			continue;
+		}
+		if (!newer->marks) {
+			newer->marks = PL_TAKE(r->marks);
+			newer->marks_len = r->marks_len;
+		}
+		if (!newer->body) {
+			newer->body = PL_TAKE(r->body);
+			newer->len = r->len;
+			newer->status = r->status;
+			newer->started_us = r->started_us;
+			memcpy(newer->interaction_id, r->interaction_id, sizeof(r->interaction_id));
+			memcpy(newer->agent_id, r->agent_id, sizeof(r->agent_id));
+		}
+		rec_free(r);
 	}
 }
 
@@ -371,8 +393,7 @@ void batch_free(struct flush *b)
 		return;
 	HASH_ITER(hh, b->taken_recs, r, tmp) {
 		HASH_DEL(b->taken_recs, r);
-		free(r->body);
-		free(r);
+		rec_free(r);
 	}
 	for (size_t i = 0; i < TEXT_N; i++)
 		sqltext_free(&b->text[i]);

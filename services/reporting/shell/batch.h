@@ -10,7 +10,7 @@
 #define PERSON_COLUMNS 9
 #define QUEUE_COLUMNS 6
 #define REC_COLUMNS 6
-#define TEXT_N (IX_COLUMNS + 2 + 1 + 1 + 3 + Q_COLUMNS + A_COLUMNS + PERSON_COLUMNS + QUEUE_COLUMNS + REC_COLUMNS + 2)
+#define TEXT_N (IX_COLUMNS + 2 + 1 + 1 + 3 + Q_COLUMNS + A_COLUMNS + PERSON_COLUMNS + QUEUE_COLUMNS + REC_COLUMNS + 2 + 2)
 
 /* What was said of an interaction, to take it back when the transaction fails. */
 struct undo { struct ix *x; uint64_t written; uint32_t n_agents; bool stored_open, segs_written; };
@@ -21,9 +21,9 @@ struct flush {
 	int64_t begun_us;
 	struct undo *undo;
 	size_t n_undo;
-	size_t n_ix, n_open, n_open_gone, n_segs_gone, n_agents, n_q, n_a, n_people, n_queues, n_recs;
+	size_t n_ix, n_open, n_open_gone, n_segs_gone, n_agents, n_q, n_a, n_people, n_queues, n_recs, n_marks;
 	struct sqltext text[TEXT_N];	/* all columns; the names below point into it */
-	struct sqltext *ix, *open, *open_gone, *segs_gone, *agents, *q, *a, *people, *queues, *recs;	/* arrays */
+	struct sqltext *ix, *open, *open_gone, *segs_gone, *agents, *q, *a, *people, *queues, *recs, *marks;	/* arrays */
 	struct sqltext *segs, *spans;	/* lines for COPY: the last two */
 	struct rec *taken_recs;		/* put back when the transaction fails */
 	struct span *taken_spans;

@@ -272,15 +272,26 @@ static enum pl_err names(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct
 
 static enum pl_err recordings(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "recordings", "SELECT body FROM recording WHERE interaction_id = $1 ORDER BY started_at, id" };
+	static const struct pg_stmt s = { "recordings", "SELECT body, marks FROM recording WHERE interaction_id = $1 ORDER BY started_at, id" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, (const char *[]){ m->id }, 1, &rows, why);
 	m->recordings = err ? NULL : pl_arena_alloc(c->arena, ((size_t)pg_n(rows) + 1) * sizeof(*m->recordings));
 	for (int i = 0; !err && m->recordings && i < pg_n(rows); i++) {
 		size_t len;
 		const uint8_t *p = pg_bytes(db, rows, i, 0, &len);
-		err = rpc_unpack(&parley__voice__v1__recording__descriptor, p, len, c->arena,
-				 (ProtobufCMessage **)(void *)&m->recordings[m->n_recordings++], why);
+		ProtobufCMessage *x, *stopped;
+		err = rpc_unpack(&parley__voice__v1__recording__descriptor, p, len, c->arena, &x, why);
+		if (err)
+			return err;
+		Parley__Voice__V1__Recording *rec = m->recordings[m->n_recordings++] = (void *)x;
+		if (pg_null(rows, i, 1))
+			continue;
+		p = pg_bytes(db, rows, i, 1, &len);
+		err = rpc_unpack(&parley__voice__v1__recording_stopped__descriptor, p, len, c->arena, &stopped, why);
+		if (err)
+			return err;
+		rec->marks = ((Parley__Voice__V1__RecordingStopped *)(void *)stopped)->marks;
+		rec->n_marks = ((Parley__Voice__V1__RecordingStopped *)(void *)stopped)->n_marks;
 	}
 	return err ? err : m->recordings ? PL_OK : PL_E_NOMEM;
 }

@@ -86,10 +86,12 @@ struct rec {				/* a recording whose news are not written yet */
 	char id[PL_ID_LEN], interaction_id[PL_ID_LEN], agent_id[REP_ID];
 	int status;
 	int64_t started_us;
-	size_t len;
-	uint8_t *body;			/* parley.voice.v1.Recording */
+	size_t len, marks_len;
+	uint8_t *body;			/* parley.voice.v1.Recording; NULL: only marks came */
+	uint8_t *marks;			/* parley.voice.v1.RecordingStopped; NULL: none came */
 	UT_hash_handle hh;
 };
+void rec_free(struct rec *r);
 struct span { struct rep_span s; char agent_id[REP_ID]; };
 
 struct days { int64_t *from_us; size_t n; int32_t first; };	/* midnights of the company's zone; first: number of the first day */

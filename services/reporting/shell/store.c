@@ -46,9 +46,20 @@ void store_free(struct store *st)
 	free(st);
 }
 
+void rec_free(struct rec *r)
+{
+	free(r->body);
+	free(r->marks);
+	free(r);
+}
+
 void store_recs_clear(struct store *st)
 {
-	DROP_ALL(st->recs, struct rec, free(x_->body));
+	struct rec *r, *tmp;
+	HASH_ITER(hh, st->recs, r, tmp) {
+		HASH_DEL(st->recs, r);
+		rec_free(r);
+	}
 }
 
 /* --- days --- */

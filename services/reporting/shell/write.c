@@ -46,9 +46,12 @@ static const struct pg_stmt queues_put = { "queues_put",
 	"ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, channel = EXCLUDED.channel, sl_ms = EXCLUDED.sl_ms, "
 	"target_pct = EXCLUDED.target_pct, deleted = EXCLUDED.deleted" };
 static const struct pg_stmt recs_put = { "recs_put",
-	"INSERT INTO recording SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::bytea[]) "
+	"INSERT INTO recording (id, interaction_id, agent_id, status, started_at, body) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::timestamptz[], $6::bytea[]) "
 	"ON CONFLICT (id) DO UPDATE SET status = EXCLUDED.status, agent_id = EXCLUDED.agent_id, started_at = EXCLUDED.started_at, "
 	"body = EXCLUDED.body WHERE EXCLUDED.status > 1 OR recording.status <= 1" };	/* 1: expected, the first of a recording's states */
+
+static const struct pg_stmt marks_put = { "marks_put", "UPDATE recording r SET marks = u.marks FROM unnest($1::uuid[], $2::bytea[]) AS "
+	"u(id, marks) WHERE r.id = u.id" };	/* stopped comes after expected, from the same service */
 
 static enum pl_err put(struct pg_conn *db, const struct pg_stmt *s, struct sqltext *cols, int n_cols, size_t n_rows, struct pl_why *why)
 {
@@ -98,6 +101,8 @@ enum pl_err batch_write(void *arg, struct pg_conn *db, struct pl_why *why)
 		err = put(db, &queues_put, b->queues, QUEUE_COLUMNS, b->n_queues, why);
 	if (!err)
 		err = put(db, &recs_put, b->recs, REC_COLUMNS, b->n_recs, why);
+	if (!err)
+		err = put(db, &marks_put, b->marks, 2, b->n_marks, why);
 	if (!err && b->spans->n)
 		err = pg_copy(db, "COPY agent_state_interval FROM STDIN", b->spans->p, b->spans->n, why);
 	return err;

@@ -162,6 +162,13 @@ void recording(const struct who *w, double s, const char *id, Parley__Voice__V1_
 		EVENT(Parley__Voice__V1__RecordingVerified, PARLEY__VOICE__V1__RECORDING_VERIFIED__INIT, "ev.recording.verified", id, w, s,
 		      m_.recording = &r);
 }
+void stopped(const struct who *w, double s, const char *id)
+{
+	Parley__Voice__V1__RecordingMark mark = PARLEY__VOICE__V1__RECORDING_MARK__INIT, *list[] = { &mark };
+	mark.kind = STR("hold");
+	EVENT(Parley__Voice__V1__RecordingStopped, PARLEY__VOICE__V1__RECORDING_STOPPED__INIT, "ev.recording.stopped", id, w, s,
+	      m_.recording_id = STR(id); m_.marks = list; m_.n_marks = 1);
+}
 void queue_conf(const char *id, const char *name)
 {
 	struct who w = { NULL, NULL, id };

@@ -25,6 +25,7 @@ void ended(const struct who *w, double s, const char *by, const char *cause);
 void released(const struct who *w, double s, uint64_t wrap_ms);
 void agent_state(const char *agent, double s, Parley__Acd__V1__AgentState state, uint64_t version, const char *ix);
 void recording(const struct who *w, double s, const char *id, Parley__Voice__V1__RecordingStatus status);
+void stopped(const struct who *w, double s, const char *id);
 void queue_conf(const char *id, const char *name);
 void agent_conf(const char *id, const char *name, const char *queue);
 /** One of many calls: i % 4 is 0 answered, 1 abandoned in the queue, 2 rings out first, 3 self service. */

@@ -224,6 +224,7 @@ START_TEST(a_call_becomes_a_row_with_segments_recording_and_menu_path)
 	disconnected(&a, 245);
 	ended(&a, 245, "customer", "normal");
 	released(&a, 260, 15000);
+	stopped(&a, 245, rec);
 	recording(&a, 246, rec, PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_VERIFIED);
 	ledger_settle();
 	wait_db("SELECT count(*) FROM recording WHERE status = 2", 1);
@@ -244,6 +245,8 @@ START_TEST(a_call_becomes_a_row_with_segments_recording_and_menu_path)
 	ck_assert_str_eq(m->segments[3]->agent_name, "Marta Rinaldi");
 	ck_assert_uint_eq(m->n_recordings, 1);
 	ck_assert_int_eq(m->recordings[0]->status, PARLEY__VOICE__V1__RECORDING_STATUS__RECORDING_STATUS_VERIFIED);
+	ck_assert_uint_eq(m->recordings[0]->n_marks, 1);
+	ck_assert_str_eq(m->recordings[0]->marks[0]->kind, "hold");
 	ck_assert_uint_eq(m->n_menu_path, 1);
 	ck_assert_str_eq(m->menu_path[0]->value, "1 Fault");
 	ck_assert_int_eq(ask_db("SELECT sum(answered * 1000 + within) FROM queue_day WHERE queue_id = 'q1'"), 1001);
