@@ -47,7 +47,7 @@ struct acd_limits {
 
 /* --- inputs --- */
 enum acd_in_kind { ACD_IN_TICK, ACD_IN_ENQUEUE, ACD_IN_CANCEL, ACD_IN_REPLY, ACD_IN_ENDED, ACD_IN_AGENT, ACD_IN_PRESENCE,
-	ACD_IN_QUEUE_PUT, ACD_IN_AGENT_PUT, ACD_IN_REASON_PUT, ACD_IN_PRIORITY, ACD_IN_ASSIGN, ACD_IN_N };
+	ACD_IN_QUEUE_PUT, ACD_IN_AGENT_PUT, ACD_IN_REASON_PUT, ACD_IN_PRIORITY, ACD_IN_ASSIGN, ACD_IN_ALIVE, ACD_IN_N };
 
 struct acd_note {
 	const void *p;
@@ -125,6 +125,11 @@ struct acd_in_priority {
 struct acd_in_assign {
 	struct acd_id item, agent;
 };
+struct acd_in_alive {
+	const struct acd_id *items;
+	size_t n;
+	int64_t lease_us;
+};
 struct acd_in {
 	enum acd_in_kind kind;
 	union {
@@ -139,6 +144,7 @@ struct acd_in {
 		struct acd_in_reason reason_put;
 		struct acd_in_priority priority;
 		struct acd_in_assign assign;
+		struct acd_in_alive alive;
 	};
 };
 

@@ -35,15 +35,17 @@ static void handle(struct acd *e, const struct acd_in *in)
 	case ACD_IN_REASON_PUT: acd_reason_put(e, &in->reason_put); break;
 	case ACD_IN_PRIORITY: acd_priority(e, &in->priority); break;
 	case ACD_IN_ASSIGN: acd_assign(e, &in->assign); break;
+	case ACD_IN_ALIVE: acd_alive(e, &in->alive); break;
 	default: break;	/* a tick: only time passes */
 	}
 }
 
-/* An answer that comes before anybody was told of the ring's end counts, even if its time was up. So answers, and the end of
- * things, go before the timers; all else after them. */
+/* An answer that comes before anybody was told of the ring's end counts, even if its time was up. So answers, signs of life and the
+ * end of things go before the timers; all else after them. */
 static bool before_timers(const struct acd_in *in)
 {
-	return in->kind == ACD_IN_REPLY || in->kind == ACD_IN_ENDED || in->kind == ACD_IN_CANCEL;
+	return in->kind == ACD_IN_REPLY || in->kind == ACD_IN_ENDED || in->kind == ACD_IN_CANCEL ||
+	       in->kind == ACD_IN_ALIVE;
 }
 
 void acd_apply(struct acd *e, const struct acd_in *in, int64_t now_us, uint64_t seq, struct acd_fx_list *out)

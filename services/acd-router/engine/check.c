@@ -116,7 +116,7 @@ static const char *check_contact(const struct acd *e, uint32_t ci, uint32_t ai)
 	NEED(e->contacts.live[ci] && c->agent == ai, "an agent has a contact of somebody else");
 	NEED(c->state != ACD_C_OFFERED || (c->item && e->items.live[c->item]), "an offer without an item");
 	NEED(c->state == ACD_C_OFFERED || !c->item, "a contact still holds its item");
-	NEED((c->state == ACD_C_CONNECTED) == (c->due_us == 0), "an offer or wrap-up without an end");
+	NEED(c->state == ACD_C_CONNECTED || c->due_us != 0, "an offer or wrap-up without an end");
 	NEED((c->due_us != 0) == (e->heap_pos[ACD_T_CONTACT][ci] != 0), "an offer or wrap-up without a timer");
 	return NULL;
 }

@@ -273,6 +273,7 @@ static void contact_end(struct acd *e, uint32_t ci)
 	uint32_t mi = acd_member_find(e, a, c->queue);
 	if (mi)
 		acd_m(e, mi)->last_us = e->now_us;
+	acd_timer_clear(e, ACD_T_CONTACT, ci);
 	if (c->wrap_us <= 0 || a->chosen == ACD_ST_OFFLINE) {
 		acd_contact_release(e, ci);
 		acd_agent_show(e, ai, "contact", (struct acd_id){ 0 });
@@ -312,11 +313,23 @@ void acd_ended(struct acd *e, const struct acd_in_ended *in)
 		acd_item_leave(e, ii, "abandoned", ACD_OUT_CANCELLED);
 }
 
+void acd_alive(struct acd *e, const struct acd_in_alive *in)
+{
+	for (size_t i = 0; i < in->n; i++)
+		for (uint32_t ci = acd_pool_find(&e->contacts, in->items[i]); ci; ci = acd_pool_same(&e->contacts, ci))
+			if (acd_c(e, ci)->state == ACD_C_CONNECTED && in->lease_us > 0)
+				acd_timer_set(e, ACD_T_CONTACT, ci, e->now_us + in->lease_us);
+}
+
 void acd_contact_due(struct acd *e, uint32_t ci)
 {
 	uint32_t ai = acd_c(e, ci)->agent;
 	if (acd_c(e, ci)->state == ACD_C_OFFERED) {
 		acd_offer_lost(e, ci, ACD_OUT_TIMEOUT, NULL);
+		return;
+	}
+	if (acd_c(e, ci)->state == ACD_C_CONNECTED) {	/* its lease was not renewed */
+		contact_end(e, ci);
 		return;
 	}
 	acd_contact_release(e, ci);

@@ -181,6 +181,7 @@ void acd_offer_end(struct acd *e, uint32_t ci, enum acd_outcome outcome, const c
 void acd_offer_lost(struct acd *e, uint32_t ci, enum acd_outcome outcome, const char *reason);
 void acd_reply(struct acd *e, const struct acd_in_reply *in);
 void acd_ended(struct acd *e, const struct acd_in_ended *in);
+void acd_alive(struct acd *e, const struct acd_in_alive *in);
 void acd_contact_due(struct acd *e, uint32_t ci);
 void acd_contact_release(struct acd *e, uint32_t ci);	/* wrap-up over, or none */
 

@@ -57,8 +57,9 @@ static void of_offer(struct bytes *b, struct acd_in *in, const struct oracle *o,
 
 static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4], const struct oracle *o, uint64_t revision)
 {
+	static struct acd_id alive;
 	memset(in, 0, sizeof(*in));
-	switch (take(b) % 12) {
+	switch (take(b) % 13) {
 	case 0:
 	case 1: config(b, in, ms, revision); break;
 	case 2:
@@ -84,6 +85,11 @@ static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4]
 		break;
 	case 9: in->kind = ACD_IN_ASSIGN; in->assign = (struct acd_in_assign){ some_id(b, 3, 12), some_id(b, 2, 6) }; break;
 	case 10: in->kind = ACD_IN_PRIORITY; in->priority = (struct acd_in_priority){ some_id(b, 3, 12), (int8_t)take(b) }; break;
+	case 11:
+		alive = some_id(b, 3, 12);
+		in->kind = ACD_IN_ALIVE;
+		in->alive = (struct acd_in_alive){ &alive, 1, take(b) * 100 * PL_US_PER_MS };
+		break;
 	default: in->kind = ACD_IN_PRESENCE; in->presence.agent = some_id(b, 2, 6); break;
 	}
 }

@@ -133,6 +133,16 @@ static bool map_reason(const Parley__Acd__V1__PutPauseReason *p, struct pl_arena
 	return acd_id_parse(p->pause_reason->id, &o->id);
 }
 
+static bool map_alive(const Parley__Acd__V1__ContactsAlive *m, struct pl_arena *a, struct acd_in_alive *o)
+{
+	struct acd_id *ids = pl_arena_alloc(a, (m->n_interaction_ids + 1) * sizeof(*ids));
+	for (size_t i = 0; ids && i < m->n_interaction_ids; i++)
+		o->n += acd_id_parse(m->interaction_ids[i], &ids[o->n]);
+	o->items = ids;
+	o->lease_us = PL_MIN(PL_MAX(m->lease_ms, 1000u), 86400000u) * PL_US_PER_MS;
+	return ids != NULL;
+}
+
 bool input_map(const struct router *r, const Parley__Acd__V1__AcdInput *in, struct pl_arena *a, struct acd_in *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -170,6 +180,7 @@ bool input_map(const struct router *r, const Parley__Acd__V1__AcdInput *in, stru
 		ret->kind = ACD_IN_PRESENCE;
 		ret->presence.present = in->presence->present;
 		return acd_id_parse(in->presence->agent_id, &ret->presence.agent);
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_ALIVE: ret->kind = ACD_IN_ALIVE; return map_alive(in->alive, a, &ret->alive);
 	default: return false;
 	}
 }

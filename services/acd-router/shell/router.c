@@ -10,7 +10,7 @@ const struct cfg_opt router_opt_table[] = {
 	{ "max-agents", CFG_INT, O(max_agents), "12000", 1, 200000, "", "Most agents, and eight times as many memberships." },
 	{ "max-waiting", CFG_INT, O(max_waiting), "50000", 1, 1000000, "", "Most interactions that wait; more leave at once with \"full\"." },
 	{ "presence-s", CFG_INT, O(presence_s), "15", 1, 3600, "s", "An agent whose desk or phone is gone for so long goes offline." },
-	{ "ledger-days", CFG_INT, O(ledger_days), "90", 1, 3650, "days", "How long the ledger keeps events." },
+	{ "ledger-max-age-s", CFG_INT, O(ledger_age_s), "7776000", 3600, 315360000, "s", "How long the ledger keeps events." },
 	CFG_END
 };
 

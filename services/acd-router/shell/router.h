@@ -17,7 +17,7 @@
 
 struct router_opts {
 	char *sql_dir;
-	int64_t max_queues, max_agents, max_waiting, presence_s, ledger_days;
+	int64_t max_queues, max_agents, max_waiting, presence_s, ledger_age_s;
 };
 
 struct inlog;		/* inlog.c: the stream of inputs */

@@ -5,57 +5,105 @@
 #include "explain.h"
 #include "router.h"
 
-#define SNAPSHOT_ITEMS_MAX 5000	/* an answer fits into one message */
+#define ITEMS_MAX 5000
+#define ANSWER_BYTES ((size_t)900000)	/* the bus carries 1 MiB */
+
+/* One answer being put together, as far as it fits. */
+struct shot {
+	struct rpc_call *c;
+	const struct router *r;
+	Parley__Acd__V1__GetSnapshotResponse out;
+	struct acd_item_view *views;
+	size_t bytes;
+};
 
 /* An agent sees the callers of its own queues only. */
-static bool may_see(const struct rpc_call *c, const struct router *r, struct acd_id queue)
+static bool may_see(const struct shot *s, struct acd_id queue)
 {
 	struct acd_id me;
-	return c->actor.role != RPC_AGENT || (acd_id_parse(c->actor.user_id, &me) && acd_agent_in_queue(r->e, me, queue));
+	return s->c->actor.role != RPC_AGENT || (acd_id_parse(s->c->actor.user_id, &me) && acd_agent_in_queue(s->r->e, me, queue));
 }
 
-static size_t add_items(struct rpc_call *c, const struct router *r, struct acd_id queue, Parley__Acd__V1__GetSnapshotResponse *out)
+static bool fits(struct shot *s, const ProtobufCMessage *m)
 {
-	size_t room = SNAPSHOT_ITEMS_MAX - out->n_waiting;
-	struct acd_item_view *v = may_see(c, r, queue) ? pl_arena_alloc(c->arena, (room + 1) * sizeof(*v)) : NULL;
-	if (!v)
-		return 0;
-	size_t n = PL_MIN(acd_queue_items(r->e, queue, v, room), room);
-	for (size_t i = 0; i < n; i++)
-		out->waiting[out->n_waiting++] = event_item(r, &v[i], c->arena);
-	return n;
+	size_t n = m ? protobuf_c_message_get_packed_size(m) + 6 : ANSWER_BYTES;
+	if (s->bytes + n > ANSWER_BYTES)
+		s->out.truncated = 1;
+	else
+		s->bytes += n;
+	return !s->out.truncated;
 }
 
-static void add_agents(struct rpc_call *c, const struct router *r, struct acd_id queue, Parley__Acd__V1__GetSnapshotResponse *out)
+static void add_item(struct shot *s, const struct acd_item_view *v)
+{
+	Parley__Acd__V1__WaitingItem *w = event_item(s->r, v, s->c->arena);
+	if (s->out.n_waiting < ITEMS_MAX && fits(s, w ? &w->base : NULL))
+		s->out.waiting[s->out.n_waiting++] = w;
+	else
+		s->out.truncated = 1;
+}
+
+static void add_items(struct shot *s, struct acd_id only)
+{
+	struct acd_queue_view q;
+	for (uint32_t pos = 0; acd_queue_next(s->r->e, &pos, &q);) {
+		if (q.waiting + q.offered == 0 || (!acd_id_none(only) && !acd_id_eq(only, q.id)) || !may_see(s, q.id))
+			continue;
+		size_t n = acd_queue_items(s->r->e, q.id, s->views, ITEMS_MAX);
+		for (size_t i = 0; i < PL_MIN(n, (size_t)ITEMS_MAX) && !s->out.truncated; i++)
+			add_item(s, &s->views[i]);
+		s->out.truncated |= n > ITEMS_MAX;
+	}
+}
+
+static void add_agents(struct shot *s, struct acd_id queue)
 {
 	struct acd_status st;
 	struct acd_id id;
-	out->agents = pl_arena_alloc(c->arena, (acd_counts_get(r->e).agents + 1) * sizeof(*out->agents));
-	for (uint32_t pos = 0; out->agents && acd_agent_next(r->e, &pos, &id);)
-		if ((acd_id_none(queue) || acd_agent_in_queue(r->e, id, queue)) && acd_status_get(r->e, id, &st))
-			out->agents[out->n_agents++] = event_status(r, &st, c->arena);
+	for (uint32_t pos = 0; acd_agent_next(s->r->e, &pos, &id) && !s->out.truncated;) {
+		if ((!acd_id_none(queue) && !acd_agent_in_queue(s->r->e, id, queue)) || !acd_status_get(s->r->e, id, &st))
+			continue;
+		Parley__Acd__V1__AgentStatus *m = event_status(s->r, &st, s->c->arena);
+		if (fits(s, m ? &m->base : NULL))
+			s->out.agents[s->out.n_agents++] = m;
+	}
+}
+
+static void fill(struct shot *s, const Parley__Acd__V1__GetSnapshotRequest *q, struct acd_id queue, struct acd_id item)
+{
+	struct acd_item_view v;
+	if (!acd_id_none(item)) {
+		if (acd_item_get(s->r->e, item, &v) && may_see(s, v.queue))
+			add_item(s, &v);
+		return;
+	}
+	if (!q->no_waiting)
+		add_items(s, queue);
+	if (!q->no_agents)
+		add_agents(s, queue);
 }
 
 static void get_snapshot(struct rpc_call *c)
 {
 	const Parley__Acd__V1__GetSnapshotRequest *q = (const void *)c->in;
-	const struct router *r = c->arg;
-	Parley__Acd__V1__GetSnapshotResponse out = PARLEY__ACD__V1__GET_SNAPSHOT_RESPONSE__INIT;
-	struct acd_queue_view v;
-	struct acd_id queue;
+	struct shot s = { .c = c, .r = c->arg, .out = PARLEY__ACD__V1__GET_SNAPSHOT_RESPONSE__INIT };
+	struct acd_id queue, item;
 	if (!rpc_may(c, RPC_AGENT))
 		return;
-	if (!acd_id_parse(q->queue_id, &queue)) {
-		rpc_no(c, PL_E_FORMAT, "queue_id", "must be a UUID or empty");
+	if (!acd_id_parse(q->queue_id, &queue) || !acd_id_parse(q->interaction_id, &item)) {
+		rpc_no(c, PL_E_FORMAT, "queue_id", "must be a UUID or empty, and so must interaction_id");
 		return;
 	}
-	out.version = acd_version(r->e);
-	out.waiting = pl_arena_alloc(c->arena, (SNAPSHOT_ITEMS_MAX + 1) * sizeof(*out.waiting));
-	for (uint32_t pos = 0; out.waiting && acd_queue_next(r->e, &pos, &v);)
-		if ((v.waiting || v.offered) && (acd_id_none(queue) || acd_id_eq(queue, v.id)))
-			add_items(c, r, v.id, &out);
-	add_agents(c, r, queue, &out);
-	rpc_reply(c, &out.base);
+	s.out.version = acd_version(s.r->e);
+	s.out.waiting = pl_arena_alloc(c->arena, (ITEMS_MAX + 1) * sizeof(*s.out.waiting));
+	s.out.agents = pl_arena_alloc(c->arena, (acd_counts_get(s.r->e).agents + 1) * sizeof(*s.out.agents));
+	s.views = pl_arena_alloc(c->arena, (ITEMS_MAX + 1) * sizeof(*s.views));
+	if (!s.out.waiting || !s.out.agents || !s.views) {
+		rpc_fail(c, PL_E_NOMEM, NULL);
+		return;
+	}
+	fill(&s, q, queue, item);
+	rpc_reply(c, &s.out.base);
 }
 
 /* --- acts --- */

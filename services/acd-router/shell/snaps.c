@@ -12,7 +12,6 @@
 #define EVERY_INPUTS 10000
 #define EVERY_US (60 * PL_US_PER_S)
 #define ASK_MS 5000
-#define DAY_S 86400
 #define LEDGER_DUP_S 120
 #define INPUT_DUP_S 600
 
@@ -200,7 +199,7 @@ static void on_stream(void *arg, enum pl_err err, const struct bus_msg *m, const
 		start_again(s, "stream " ACD_STREAM, why);
 		return;
 	}
-	struct bus_stream_cfg c = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = s->r->opts->ledger_days * DAY_S,
+	struct bus_stream_cfg c = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = s->r->opts->ledger_age_s,
 		.dup_window_s = LEDGER_DUP_S, .replicas = 1 };
 	bus_stream_ensure(s->r->bus, &c, on_ledger, s);
 }

@@ -124,6 +124,15 @@ static void steer(struct world *w, struct acd_in *in)
 	}
 }
 
+static void alive(struct world *w, struct acd_in *in)
+{
+	if (w->oracle.n_offers == 0)
+		return;
+	w->alive = w->oracle.offers[below(w, (unsigned)w->oracle.n_offers)].item;
+	in->kind = ACD_IN_ALIVE;
+	in->alive = (struct acd_in_alive){ &w->alive, 1, (1 + below(w, 30)) * 1000 * MS };
+}
+
 /* Time passes in small steps, with now and then the jump of a log that nobody wrote to for a while. */
 static void pass(struct world *w, const struct acd *e)
 {
@@ -162,6 +171,8 @@ void world_next(struct world *w, const struct acd *e, uint64_t i, struct acd_in 
 			queue_put(w, below(w, w->n_queues), in);
 		else if (p < 895)
 			agent_put(w, below(w, w->n_agents), in);
+		else if (p < 899)
+			alive(w, in);
 		else if (p < 905)
 			in->kind = ACD_IN_PRESENCE, in->presence.agent = world_agent_id(below(w, w->n_agents));
 		/* else: a tick */

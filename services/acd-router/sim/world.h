@@ -10,6 +10,7 @@ struct world {
 	unsigned n_queues, n_agents, n_items;
 	uint64_t revision, next_item;
 	struct oracle oracle;
+	struct acd_id alive;
 	struct acd_membership members[ACD_MEMBERSHIP_MAX];
 };
 void world_init(struct world *w, uint64_t seed, unsigned queues, unsigned agents);

@@ -521,6 +521,30 @@ START_TEST(a_transfer_releases_this_agent_only_and_keeps_the_time_of_arrival)
 }
 END_TEST
 
+START_TEST(a_contact_whose_lease_is_not_renewed_ends_and_one_without_lease_does_not)
+{
+	QUEUE(1);
+	AGENT(1, { 1, 0, 0 });
+	AGENT(2, { 1, 0, 0 });
+	for (unsigned i = 1; i <= 2; i++) {
+		kit_state(i, ACD_ST_READY);
+		kit_enqueue(i, 1);
+		kit_reply(i, ACD_OUT_ACCEPTED);
+	}
+	const struct acd_id item = kit_item_id(1);
+	const struct acd_in in = { .kind = ACD_IN_ALIVE, .alive = { &item, 1, 60 * PL_US_PER_S } };
+	kit_apply(&in);
+	kit_at(S(40));
+	kit_apply(&in);
+	kit_at(S(99));
+	ck_assert_int_eq(kit_state_of(1), ACD_ST_ON_CONTACT);
+	kit_at(S(100));
+	ck_assert_int_eq(kit_state_of(1), ACD_ST_READY);
+	kit_at(S(9999));
+	ck_assert_int_eq(kit_state_of(2), ACD_ST_ON_CONTACT);
+}
+END_TEST
+
 /* --- doors --- */
 START_TEST(a_full_queue_and_a_closed_one_and_an_empty_one_say_so)
 {
@@ -723,6 +747,7 @@ int main(void)
 		who_signs_out_keeps_the_contact_and_gets_no_other, a_lost_presence_ends_the_offer_and_signs_out,
 		capacity_is_per_channel_and_a_call_leaves_no_room_for_text, a_fixed_address_is_always_ready,
 		a_transfer_releases_this_agent_only_and_keeps_the_time_of_arrival,
+		a_contact_whose_lease_is_not_renewed_ends_and_one_without_lease_does_not,
 		a_full_queue_and_a_closed_one_and_an_empty_one_say_so,
 		all_leave_when_the_last_member_signs_out_if_the_queue_says_so, the_longest_wait_ends_with_timeout,
 		a_deleted_queue_sends_everybody_away_and_a_deleted_agent_nobody,

@@ -48,6 +48,7 @@ const ProtobufCMessage *rig_call(const ProtobufCServiceDescriptor *s, const char
 void rig_put(const Parley__Acd__V1__AcdInput *in, const char *msg_id);	/* and waits for the stream */
 const char *rig_queue(const char *name, int strategy);			/* made by RPC; its id */
 const char *rig_static(const char *name, const char *queue);
+const char *rig_static_try(const char *name, const char *queue);	/* NULL: refused */
 const char *rig_person(const char *name, const char *queue);
 const char *rig_enqueue(const char *queue);				/* a new interaction; its id */
 void rig_reply(const struct seen *offer, int outcome);

@@ -285,6 +285,38 @@ START_TEST(snapshots_bound_the_log_and_carry_the_state)
 }
 END_TEST
 
+START_TEST(nats_and_postgresql_go_away_and_come_back_and_nobody_is_lost)
+{
+	const char *items[CALLERS];
+	rig_start(2);
+	const char *queue = rig_queue("Support", LONGEST_IDLE);
+	twenty_wait(items, queue);
+	tk_stop(rig.nats);
+	rig_turn(5000);
+	tk_start(rig.nats);
+	tk_stop(rig.pg);
+	rig_turn(1000);
+	ck_assert_uint_eq(rig_count("InteractionDequeued"), 0);
+	tk_start(rig.pg);
+	rig_leader();
+	const char *agent = NULL;
+	for (int i = 0; i < 60 && !agent; i++) {	/* until the database answers again */
+		agent = rig_static_try("m0", queue);
+		rig_turn(500);
+	}
+	ck_assert_ptr_nonnull(agent);
+	for (size_t i = 0; i < CALLERS; i++) {
+		const struct seen o = *rig_wait("InteractionOffered", i);
+		ck_assert_str_eq(o.item, items[i]);
+		rig_reply(&o, ACCEPTED);
+		rig_ended(o.item, o.agent);
+	}
+	rig_wait("InteractionReleased", CALLERS - 1);
+	ck_assert_uint_eq(rig_count("InteractionOffered"), CALLERS);
+	rig_stop();
+}
+END_TEST
+
 static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why) { *(bool *)arg = true; }
 static bool is_true(void *arg) { return *(bool *)arg; }
 
@@ -380,6 +412,7 @@ int main(void)
 	tcase_add_test(t, kill_9_of_the_leader_while_20_wait_all_are_offered_once_and_in_order);
 	tcase_add_test(t, a_leader_that_slept_for_10_s_finds_out_that_it_was_deposed_and_changes_nothing);
 	tcase_add_test(t, a_copy_that_starts_alone_again_knows_who_waits);
+	tcase_add_test(t, nats_and_postgresql_go_away_and_come_back_and_nobody_is_lost);
 	tcase_add_test(t, snapshots_bound_the_log_and_carry_the_state);
 	tcase_add_test(t, a_lost_log_is_said_and_the_configuration_comes_from_the_database);
 	tcase_add_test(t, why_it_waited_is_told_in_plain_words);
