@@ -45,7 +45,7 @@ class Baresip:
         with open(os.path.join(folder, "config"), "w", encoding="utf-8") as f:
             f.write(f"""poll_method epoll
 sip_listen 127.0.0.1:{sip}
-net_interface lo
+net_interface 127.0.0.1
 audio_player aufile,{folder}/alert.wav
 audio_source aufile,{wav}
 audio_alert aufile,{folder}/alert.wav

@@ -4,6 +4,16 @@
 static const char hex_digits[] = "0123456789abcdef";
 #define MAC_INPUT_MAX 128
 
+bool digest_md5_only(const char *user_agent)
+{
+	/* libre before 2.2, in every Debian up to 12. */
+	static const char *const names[] = { "baresip v0.", "baresip v1.", "baresip v2.0" };
+	for (size_t i = 0; user_agent && i < sizeof names / sizeof *names; i++)
+		if (strncmp(user_agent, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
 const char *digest_algorithm_name(enum digest_algorithm a)
 {
 	return a == DIGEST_SHA256 ? "SHA-256" : "MD5";

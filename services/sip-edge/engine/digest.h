@@ -11,6 +11,9 @@
 #define DIGEST_HEX_MAX 65
 
 enum digest_algorithm { DIGEST_MD5, DIGEST_SHA256, DIGEST_ALGORITHM_N };
+/** True for clients that give up at a challenge with an algorithm they do not know, although RFC 7616 3.7 has them skip it: they
+ *  get the MD5 challenge alone. user_agent may be NULL. */
+bool digest_md5_only(const char *user_agent);
 const char *digest_algorithm_name(enum digest_algorithm a);	/* "MD5", "SHA-256" */
 /** NULL and "" mean MD5 (RFC 7616 3.3). PL_E_UNSUPPORTED for others. */
 PL_MUST enum pl_err digest_algorithm_parse(const char *name, enum digest_algorithm *ret);

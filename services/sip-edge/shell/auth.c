@@ -54,8 +54,10 @@ static void challenge(struct edge *e, msg_t *msg, const struct peer *peer, bool 
 		snprintf(header[a], sizeof header[a], "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s",
 			 e->cfg->realm, nonce, digest_algorithm_name((enum digest_algorithm)a), stale ? ", stale=true" : "");
 	obs_add(e->m.challenges, 1);
+	const sip_t *sip = sip_object(msg);
+	bool md5_only = digest_md5_only(sip && sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL);
 	/* The one we prefer first (RFC 8760 2.3). */
-	nta_msg_treply(e->agent, msg, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_SHA256]),
+	nta_msg_treply(e->agent, msg, SIP_401_UNAUTHORIZED, TAG_IF(!md5_only, SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_SHA256])),
 		       SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_MD5]), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
 }
 

@@ -43,6 +43,7 @@ export class Fleet {
   }
 
   static async start(o: FleetOptions = {}): Promise<Fleet> {
+    if (process.env.PARLEY_SERVICES) o.services = JSON.parse(process.env.PARLEY_SERVICES);
     const dir = mkdtempSync(join(tmpdir(), "parley-e2e-"));
     const argv = [join(TOP, "deploy/local/fleet.py"), "serve", "--dir", dir, "--build", BUILD, "--rtp-base", String(rtpBase),
       "--log-level", o.logLevel ?? "info", "--copies", JSON.stringify(o.copies ?? {}), "--option", JSON.stringify(o.option ?? {})];

@@ -60,7 +60,7 @@ export class Phone {
     const rtp = 40000 + ((sip * 7) % 2000) * 10;
     writeFileSync(join(dir, "config"), `poll_method epoll
 sip_listen 127.0.0.1:${sip}
-net_interface lo
+net_interface 127.0.0.1
 call_local_timeout 300
 call_max_calls 4
 audio_player aufile,${dir}/alert.wav
@@ -100,10 +100,19 @@ snd_path ${dir}/snd
     p.#child.stderr!.on("data", keep);
     p.log = () => Buffer.concat(log).toString();
     await p.#connect(ctrl);
-    if (o.registrar) await p.wait("REGISTER_OK", 20);
+    if (o.registrar) await p.#registered();
     return p;
   }
   log: () => string = () => "";
+
+  /** The first registration may be over before the control connection stands: its log tells. */
+  async #registered() {
+    const end = Date.now() + 30_000;
+    while (!/200 OK .*binding/.test(this.log())) {
+      if (Date.now() > end) throw new Error(`phone ${this.#user} did not register: ${this.log().slice(-600)}`);
+      await new Promise((r) => setTimeout(r, 50));
+    }
+  }
 
   async #connect(port: number) {
     const end = Date.now() + 20000;
