@@ -26,6 +26,7 @@ import { theme, themeManager } from './theme/theme.ts'
 import { startWords } from './words/i18n.ts'
 
 // Drawn after the page: nothing is said by toast in the first moment.
+const PasswordPage = lazy(() => import('./pages/signin/Password.tsx').then((m) => ({ default: m.PasswordPage })))
 const Toasts = lazy(() => import('./shell/Toasts.tsx'))
 
 function App() {
@@ -35,6 +36,12 @@ function App() {
 	if (phase === 'out') return <SignIn />
 	if (phase === 'unreachable') return <Unreachable />
 	if (phase === 'loading') return null
+	if (phase === 'password')
+		return (
+			<Suspense fallback={null}>
+				<PasswordPage />
+			</Suspense>
+		)
 	return <RouterProvider router={router} />
 }
 function Themed() {

@@ -1,6 +1,7 @@
 import { Popover } from '@mantine/core'
-import { IconActivity, IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
+import { IconActivity, IconLock, IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
 import { Link, useRouterState } from '@tanstack/react-router'
+import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Avatar } from '../parts/parts.tsx'
 import { signOut } from '../state/desk.ts'
@@ -12,6 +13,8 @@ import { ctrl } from './keys.ts'
 import { openSearch } from './search.ts'
 import { StatePicker } from './StatePicker.tsx'
 import { useSecond } from '../state/clock.ts'
+
+const PasswordLayer = lazy(() => import('../pages/signin/Password.tsx'))
 
 export function Logo({ size = 28 }: { size?: number }) {
 	return (
@@ -112,10 +115,13 @@ export function UserMenu() {
 	const user = useSession((s) => s.user)
 	const taste = useTaste()
 	const name = user?.fullName || user?.username || ''
+	const [opened, setOpened] = useState(false)
+	const [password, setPassword] = useState(false)
 	return (
-		<Popover position="bottom-end" width={264} classNames={{ dropdown: 'pop' }} trapFocus returnFocus>
+		<>
+		<Popover opened={opened} onChange={setOpened} position="bottom-end" width={264} classNames={{ dropdown: 'pop' }} trapFocus returnFocus>
 			<Popover.Target>
-				<button type="button" className="avb" aria-label={`${initials(name)}, ${name}`}>
+				<button type="button" className="avb" onClick={() => setOpened((o) => !o)} aria-label={`${initials(name)}, ${name}`}>
 					<Avatar name={name} />
 				</button>
 			</Popover.Target>
@@ -150,12 +156,22 @@ export function UserMenu() {
 						]} />
 				</div>
 				<hr className="cut" />
+				<button type="button" className="mi row wide" onClick={() => (setOpened(false), setPassword(true))}>
+					<IconLock className="i i2" aria-hidden />
+					{t('Change password')}
+				</button>
 				<button type="button" className="mi row wide" onClick={() => void signOut()}>
 					<IconLogout className="i i2" aria-hidden />
 					{t('Sign out')}
 				</button>
 			</Popover.Dropdown>
 		</Popover>
+		{password && (
+			<Suspense fallback={null}>
+				<PasswordLayer close={() => setPassword(false)} />
+			</Suspense>
+		)}
+		</>
 	)
 }
 

@@ -1,7 +1,7 @@
 // The desk's conductor: brings snapshots and events into the stores, the browser's sound into calls, and says aloud what must be heard.
 import type { Message } from '@bufbuild/protobuf'
 import { isMessage } from '@bufbuild/protobuf'
-import { AgentStateChangedSchema, InteractionOfferedSchema, OfferOutcome } from '../gen/parley/acd/v1/acd_pb.js'
+import { InteractionOfferedSchema, OfferOutcome } from '../gen/parley/acd/v1/acd_pb.js'
 import type { LoginResponse } from '../gen/parley/auth/v1/auth_pb.js'
 import { SessionEndedSchema } from '../gen/parley/auth/v1/auth_pb.js'
 import { AgentFiguresSchema, QueueFiguresSchema } from '../gen/parley/report/v1/report_pb.js'
@@ -31,7 +31,7 @@ import {
 	setStatus,
 	statusOf,
 } from './fold.ts'
-import { Device, emptyWork, isWorking, liveCall, type Item } from './model.ts'
+import { Device, emptyWork, isLive, isWorking, liveCall, type Item } from './model.ts'
 import { query } from './query.ts'
 import { Code, codeOf, explain, rpc, whenSignedOut } from './rpc.ts'
 import { say, sayLater, trouble } from './say.ts'
@@ -64,7 +64,7 @@ whenSignedOut(() => useSession.setState((s) => (s.phase === 'in' ? { over: true 
 export async function openSession(): Promise<void> {
 	try {
 		const me = await rpc.auth.getMe({})
-		if (me.user) enter(me.user, me.permissions, me.sessionId)
+		if (me.user) arrive(me.user, me.permissions, me.sessionId)
 	} catch (e) {
 		useSession.setState({ phase: codeOf(e) === Code.Unauthenticated ? 'out' : 'unreachable' })
 	}
@@ -73,7 +73,7 @@ export async function signIn(username: string, password: string): Promise<void> 
 	const answer: LoginResponse = await rpc.auth.login({ username, password })
 	const me = await rpc.auth.getMe({})
 	const user = me.user ?? answer.user
-	if (user) enter(user, me.permissions.length ? me.permissions : answer.permissions, me.sessionId)
+	if (user) arrive(user, me.permissions.length ? me.permissions : answer.permissions, me.sessionId)
 }
 export async function signOut(): Promise<void> {
 	if (isWorking(useWork.getState().status)) await rpc.work.stopWork({}).catch(() => {})
@@ -82,7 +82,18 @@ export async function signOut(): Promise<void> {
 	leave()
 }
 
-function enter(user: NonNullable<LoginResponse['user']>, permissions: string[], sessionId: string): void {
+type User = NonNullable<LoginResponse['user']>
+/** Nothing is open to a user whose password must be changed first. */
+function arrive(user: User, permissions: string[], sessionId: string): void {
+	if (user.mustChangePassword) useSession.setState({ phase: 'password', user, over: false })
+	else enter(user, permissions, sessionId)
+}
+export async function changePassword(oldPassword: string, newPassword: string): Promise<void> {
+	await rpc.auth.changePassword({ oldPassword, newPassword })
+	if (useSession.getState().phase === 'password') await openSession()
+}
+
+function enter(user: User, permissions: string[], sessionId: string): void {
 	const before = useSession.getState()
 	const same = before.user?.id === user.id
 	setRegion(user.locale, user.timeZone)
@@ -226,12 +237,12 @@ function hearEvent(m: Message): void {
 		return
 	}
 	const before = useWork.getState()
+	const mine = metaOf(m)?.agentId === before.me
+	if (mine && (m.$typeName === 'parley.acd.v1.AgentStateChanged' || m.$typeName.startsWith('parley.voice.'))) soonCheckCalls()
 	changeWork((w) => fold(w, m))
 	const after = useWork.getState()
 	if (before === after) return
 	speak(m)
-	const mine = metaOf(m)?.agentId === after.me
-	if (mine && (isMessage(m, AgentStateChangedSchema) || isMessage(m, AgentConnectedSchema))) soonCheckCalls()
 }
 
 /** What a person who does not look at the screen must hear at once. */
@@ -278,8 +289,12 @@ function notify(who: string): void {
 
 // --- the browser as a telephone ---
 
+const soundKey = 'parley.sound'
+
 function setPhone(part: Partial<PhoneState>): void {
 	usePhone.setState(part)
+	if (part.connected) localStorage.setItem(soundKey, part.connected)
+	else if (part.connected === '') localStorage.removeItem(soundKey)
 	share?.send({ k: 'phone', phone: usePhone.getState() })
 }
 function hangLocal(): void {
@@ -289,7 +304,10 @@ function hangLocal(): void {
 /** After a reload or a change of leader the call goes on and only its sound is missing. */
 function attachWanted(): void {
 	if (!share?.leading || phone.interactionId) return
-	const wanted = Object.values(useWork.getState().items).find((i) => i.needsBrowser && i.phase !== 'ended')
+	const work = useWork.getState()
+	// The server sees a lost leg only after a while; this browser knows at once whose sound it had before the reload.
+	const had = work.status?.device === Device.BROWSER ? localStorage.getItem(soundKey) : null
+	const wanted = Object.values(work.items).find((i) => isLive(i) && (i.needsBrowser || i.id === had))
 	if (wanted) void attach(wanted.id)
 }
 async function attach(id: string): Promise<void> {

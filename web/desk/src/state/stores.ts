@@ -8,7 +8,7 @@ export { Role }
 
 /** Who is signed in and what they may do. */
 export interface Session {
-	phase: 'loading' | 'unreachable' | 'out' | 'in'
+	phase: 'loading' | 'unreachable' | 'out' | 'password' | 'in'
 	user: User | undefined
 	sessionId: string
 	permissions: Set<string>
@@ -30,6 +30,8 @@ export function may(permissions: Set<string>, service: string, verb: 'read' | 'e
 export const isSupervisor = (s: Session): boolean => s.user?.role === Role.SUPERVISOR || s.user?.role === Role.ADMIN
 export const mayLive = (s: Session): boolean => isSupervisor(s) && may(s.permissions, 'parley.report.v1.LiveService', 'read')
 export const mayHistory = (s: Session): boolean => may(s.permissions, 'parley.report.v1.HistoryService', 'read')
+/** Pause, set ready, sign out others. The server's rule for this one act is the role. */
+export const maySteer = isSupervisor
 export const mayDial = (s: Session): boolean => may(s.permissions, 'parley.voice.v1.CallService', 'edit')
 
 export const useWork = create<Work & { loaded: boolean; known: boolean }>(() => ({

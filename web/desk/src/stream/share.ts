@@ -118,7 +118,8 @@ export class Share {
 		for (const name of ['ledger', 'rt', 'beat', 'reload'] as const) {
 			source.addEventListener(name, (e) => {
 				this.#tries = 0
-				const frame: Frame = { name, id: name === 'ledger' ? e.lastEventId : '', data: String(e.data) }
+				// A beat may carry an id too: all up to there was sent, or is not for this user.
+				const frame: Frame = { name, id: e.lastEventId, data: String(e.data) }
 				this.#take(frame)
 				this.send({ k: 'frame', frame })
 			})

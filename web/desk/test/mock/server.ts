@@ -79,6 +79,12 @@ function routes(w: World) {
 				c.responseHeader.set('set-cookie', `parley=${token}; Path=/; HttpOnly; SameSite=Strict`)
 				return { user, permissions: w.permissions(user) }
 			},
+			changePassword(req, c) {
+				heard(c, req)
+				if (req.oldPassword !== 'parley') throw new ConnectError('wrong password', Code.Unauthenticated)
+				who(c).mustChangePassword = false
+				return {}
+			},
 			logout(_, c) {
 				const token = /parley=([^;]+)/.exec(c.requestHeader.get('cookie') ?? '')?.[1] ?? ''
 				w.sessions.delete(token)
@@ -232,7 +238,7 @@ function peaks(seconds: number) {
 		const turn = Math.floor(i / 37) % 2 === who
 		return turn ? Math.round(Math.abs(Math.sin(i * 0.9) * 60 + Math.sin(i * 2.7) * 50) % 120) : 1
 	}
-	return { left: Array.from({ length: n }, (_, i) => talk(i, 0)), right: Array.from({ length: n }, (_, i) => talk(i, 1)), durationMs: seconds * 1000 }
+	return { left: Array.from({ length: n }, (_, i) => talk(i, 0)), right: Array.from({ length: n }, (_, i) => talk(i, 1)), durationMs: String(seconds * 1000) }
 }
 /** Stereo PCM, 8 kHz, a tone on each side. */
 function wav(seconds: number): Buffer {

@@ -59,6 +59,19 @@ describe('sign-in', () => {
 		await b.page.getByRole('button', { name: 'Hold' }).click()
 		await until(() => heard('HoldCall').length > 0, 'held after signing in again')
 	})
+	it('a password set by somebody else is changed before anything opens', async () => {
+		mock.world.users[0]!.mustChangePassword = true
+		await signIn(b.page, mock.url, 'marta')
+		await b.page.getByText('Choose a password of your own').waitFor()
+		await b.page.locator('[name=old]').fill('parley')
+		await b.page.locator('[name=new]').fill('a long walk home')
+		await b.page.locator('[name=again]').fill('a long talk home')
+		await b.page.getByText('The two new passwords differ.').waitFor()
+		await b.page.locator('[name=again]').fill('a long walk home')
+		await b.page.keyboard.press('Enter')
+		await b.page.waitForURL('**/start')
+		assert.equal(heard('ChangePassword').length, 1)
+	})
 	it('an agent has no Live page, by menu or by address', async () => {
 		await agent()
 		assert.equal(await b.page.getByRole('link', { name: 'Live' }).count(), 0)
@@ -174,6 +187,11 @@ describe('a call', () => {
 		await b.page.locator('.zone.live').waitFor()
 		await until(() => heard('AttachBrowser').length === 1, 'attached')
 		assert.match((heard('AttachBrowser')[0]?.body as { sdp: string }).sdp, /^v=0/)
+	})
+	it('is attached by the browser that had it, before the server notices the loss', async () => {
+		await talk()
+		await b.page.reload()
+		await until(() => heard('AttachBrowser').length === 1, 'attached')
 	})
 	it('is placed from the dial field', async () => {
 		await agent()

@@ -169,6 +169,16 @@ export const scenes: Scene[] = [
 		},
 	},
 	{
+		name: 'password',
+		user: 'marta',
+		play: async ({ page }) => {
+			await startWork(page)
+			await page.locator('.avb').click()
+			await page.getByRole('button', { name: 'Change password' }).click()
+			await page.getByLabel('New password again').waitFor()
+		},
+	},
+	{
 		name: 'commands',
 		user: 'marta',
 		play: async ({ page }) => {

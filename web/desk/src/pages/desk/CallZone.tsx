@@ -28,7 +28,17 @@ import { attachAgain, dial, hangUp, hold, mute, payPause, sendDigits } from '../
 import { AgentState, Device, isWorking, type Item } from '../../state/model.ts'
 import { mayDial, usePhone, useSession, useWork } from '../../state/stores.ts'
 import { length } from '../../words/format.ts'
-import { TransferPicker } from './TransferPicker.tsx'
+
+type Picker = typeof import('./TransferPicker.tsx').default
+let picker: Picker | undefined
+/** Not part of the first load, but fetched before it is needed: a desk whose server is away still transfers when it is back. */
+function usePicker(): Picker | undefined {
+	const [now, set] = useState(() => picker)
+	useEffect(() => {
+		if (!now) void import('./TransferPicker.tsx').then((m) => set(() => (picker = m.default)))
+	}, [now])
+	return now
+}
 
 export function CallZone({ call, toList }: { call: Item | undefined; toList: () => void }) {
 	const { t } = useTranslation()
@@ -44,6 +54,7 @@ function DialField() {
 	const status = useWork((w) => w.status)
 	const allowed = useSession(mayDial)
 	const [number, setNumber] = useState('')
+	usePicker()
 	const field = useRef<HTMLInputElement>(null)
 	const clean = number.replace(/[\s()./-]/g, '')
 	const fits = /^\+?[0-9*#]{2,20}$/.test(clean)
@@ -123,6 +134,7 @@ function CallBar({ call, toList }: { call: Item; toList: () => void }) {
 	const end = () => act(() => hangUp(call))
 	const [pad, setPad] = useState(false)
 	const [moving, setMoving] = useState(false)
+	const TransferPicker = usePicker()
 	useKeys([
 		{ key: 'F4', name: t('Keypad'), run: () => up && setPad((p) => !p) },
 		{ key: 'F8', name: t('Mute'), run: doMute },
@@ -183,7 +195,7 @@ function CallBar({ call, toList }: { call: Item; toList: () => void }) {
 						/>
 					</Popover.Target>
 					<Popover.Dropdown aria-label={t('Transfer')}>
-						<TransferPicker call={call} close={() => setMoving(false)} />
+						{TransferPicker && <TransferPicker call={call} close={() => setMoving(false)} />}
 					</Popover.Dropdown>
 				</Popover>
 				<Control

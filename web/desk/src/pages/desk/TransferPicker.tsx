@@ -1,7 +1,7 @@
 // Transfer: queues, people and numbers, each with how it stands now. Rows hold still while it is open, values change in place.
 import { IconPhone, IconSearch, IconUser, IconUsers, type Icon } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Since, StateChip, useNumber } from '../../parts/parts.tsx'
 import { useBusy } from '../../shell/busy.ts'
@@ -52,7 +52,7 @@ function useChoices(): Choice[] {
 	}, [queues.data, agents.data, mine, me])
 }
 
-export function TransferPicker({ call, close }: { call: Item; close: () => void }) {
+export default function TransferPicker({ call, close }: { call: Item; close: () => void }) {
 	const { t } = useTranslation()
 	const [text, setText] = useState('')
 	const [kind, setKind] = useState<Kind>('all')
@@ -62,6 +62,8 @@ export function TransferPicker({ call, close }: { call: Item; close: () => void 
 	const all = useChoices()
 	const show = useNumber()
 	const list = useRef<HTMLDivElement>(null)
+	const field = useRef<HTMLInputElement>(null)
+	useEffect(() => field.current?.focus(), [])
 	const q = text.trim().toLowerCase()
 	const digits = text.replace(/[\s()./-]/g, '')
 	const numbers: Choice[] = /^\+?[0-9*#]{2,20}$/.test(digits)
@@ -100,6 +102,7 @@ export function TransferPicker({ call, close }: { call: Item; close: () => void 
 					<IconSearch className="i s16 i3" aria-hidden />
 					<input
 						data-autofocus
+						ref={field}
 						value={text}
 						onChange={(e) => {
 							setText(e.target.value)

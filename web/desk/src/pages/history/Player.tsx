@@ -59,7 +59,10 @@ export function Player({ recording, startAt, ref }: { recording: Recording; star
 		queryFn: async ({ signal }): Promise<Peaks> => {
 			const answer = await fetch(`/api/recordings/${recording.id}/peaks`, { signal })
 			if (!answer.ok) throw new Error(`peaks: ${answer.status}`)
-			return (await answer.json()) as Peaks
+			// durationMs is a uint64: text in protobuf's JSON.
+			const p = (await answer.json()) as Partial<Record<keyof Peaks, unknown>>
+			const list = (v: unknown) => (Array.isArray(v) ? v.map(Number) : [])
+			return { left: list(p.left), right: list(p.right), durationMs: Number(p.durationMs ?? 0) }
 		},
 	})
 	const total = peaks.data?.durationMs || Number(recording.durationMs) || 1

@@ -10,7 +10,7 @@ import { useBusy } from '../../shell/busy.ts'
 import { AgentState } from '../../state/model.ts'
 import { rpc } from '../../state/rpc.ts'
 import { sayLater } from '../../state/say.ts'
-import { may, useSession } from '../../state/stores.ts'
+import { may, maySteer, useSession } from '../../state/stores.ts'
 import type { AgentRow } from './figures.ts'
 
 const undoMs = 10_000
@@ -18,6 +18,7 @@ const undoMs = 10_000
 export function AgentActs({ row }: { row: AgentRow }) {
 	const { t } = useTranslation()
 	const permissions = useSession((s) => s.permissions)
+	const steer = useSession(maySteer)
 	const [asking, ask] = useState(false)
 	const { run } = useBusy()
 	const reasons = useQuery({
@@ -25,7 +26,7 @@ export function AgentActs({ row }: { row: AgentRow }) {
 		queryFn: () => rpc.pauses.listPauseReasons({}),
 		enabled: may(permissions, 'parley.acd.v1.PauseReasonService', 'read'),
 	})
-	if (!may(permissions, 'parley.acd.v1.AgentService', 'edit')) return null
+	if (!steer) return null
 	const before = { state: row.state, reason: row.status?.pauseReasonId ?? '' }
 	const set = (state: AgentState, pauseReasonId = '') => rpc.agents.setAgentState({ agentId: row.id, state, pauseReasonId })
 	const act = async (state: AgentState, reason: string, done: string) => {
