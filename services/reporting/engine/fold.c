@@ -94,7 +94,7 @@ static bool late_kind(enum rep_kind k)
 static bool known(const struct rep_ix *ix, const struct rep_event *ev)
 {
 	for (uint32_t i = 0; i < ix->n_facts; i++)
-		if (ix->facts[i].id == ev->id || ix->facts[i].seq == ev->seq)
+		if (ix->facts[i].id == ev->id)
 			return true;
 	return false;
 }

@@ -60,8 +60,8 @@ enum rep_result rep_result_of(const char *name);	/* unknown: REP_R_OTHER */
 /** One event, as the shell decoded it. Strings may be NULL. */
 struct rep_event {
 	enum rep_kind kind;
-	uint64_t seq;			/* of the stream: makes a repeated delivery harmless */
-	uint64_t id;			/* hash of the event's id: makes a repeated publication harmless */
+	uint64_t seq;			/* of the stream: decides between facts of the same microsecond */
+	uint64_t id;			/* hash of the event's id: makes a repeated delivery or publication harmless */
 	int64_t time_us;
 	const char *agent_id, *queue_id;
 	enum rep_result result;		/* DEQUEUED, OFFER_ENDED, DISCONNECTED: how; ENDED: cause */

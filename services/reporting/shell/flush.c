@@ -51,7 +51,7 @@ static void reader_pause(struct rep *r)
 static bool due(const struct rep *r)
 {
 	return r->mode == REP_RUNNING && r->leader && !r->flushing && bus_lease_held(r->lease) &&
-	       (r->st->seq > r->st->saved_seq || r->st->conf_dirty);
+	       (r->st->seq != r->st->saved_seq || r->st->conf_dirty);
 }
 
 void flush_soon(struct rep *r)

@@ -258,6 +258,8 @@ static void on_caught_up(void *arg)
 	log_info("ledger.caught-up", LOG_I("seq", r->st->seq), LOG_B("leader", r->leader));
 }
 
+/* The ledger does not have what comes next: it was cut by age while we were away, or made anew (then its numbers begin at 1 again). What is
+ * there is read. */
 static void on_lost(void *arg, uint64_t from_seq, uint64_t first_seq)
 {
 	(void)arg;

@@ -24,18 +24,23 @@ static void on_lease(void *arg, enum bus_lease_change c, uint64_t fence)
 		rep_load(r);	/* what the one before has written is the beginning */
 }
 
+static int64_t unwritten(const struct store *st)
+{
+	return st->seq > st->saved_seq ? (int64_t)(st->seq - st->saved_seq) : 0;	/* less: the ledger was made anew */
+}
+
 static void on_scrape(void *arg)
 {
 	struct rep *r = arg;
 	obs_set(r->m_open, r->st ? (int64_t)HASH_COUNT(r->st->ixs) : 0);
-	obs_set(r->m_lag, r->st ? (int64_t)(r->st->seq - r->st->saved_seq) : 0);
+	obs_set(r->m_lag, r->st ? unwritten(r->st) : 0);
 	obs_set(r->m_late, r->st ? (int64_t)r->st->late : 0);
 }
 
 static void on_ready_timer(void *arg)
 {
 	struct rep *r = arg;
-	bool ok = r->mode == REP_RUNNING && r->caught_up && r->st->seq - r->st->saved_seq < LAG_READY;
+	bool ok = r->mode == REP_RUNNING && r->caught_up && unwritten(r->st) < LAG_READY;
 	obs_check_set(r->ready, ok, ok ? "" : r->mode != REP_RUNNING ? "the checkpoint is being read" : !r->caught_up ?
 		      "the ledger is being read" : "the database is far behind the ledger");
 }
