@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct leg { int fd; uint16_t port, far_port; uint32_t ts; uint16_t seq; uint64_t sent, got; };
+struct leg { int fd; uint16_t port, far_port; uint32_t ts; uint16_t seq; uint64_t sent, got; uint16_t first_seq, last_seq; };
 
 /** A system under test: takes the phones' ports, fills far_port, runs until killed. */
 struct system {

@@ -97,6 +97,7 @@ static void load(void *arg)
 {
 	struct entry *e = arg;
 	struct clip_want w = e->want;
+	thread_background();
 	if (e->kind == SOURCE_FOLDER)
 		load_folder(e);
 	else if (e->kind == SOURCE_TONE || find_file(w.path, sizeof(w.path), &e->mtime))

@@ -69,6 +69,10 @@ static enum pl_err agreed(struct ep *e, struct pl_why *why)
 	union addr before = e->sdp_addr;
 	if (!addr_parse(&e->sdp_addr, e->nego.addr, e->nego.port))
 		return pl_why_set(why, PL_E_FORMAT, "SDP: %s is no IP address", e->nego.addr);
+	if (addr_unspecified(&e->sdp_addr)) {
+		e->sdp_addr = before; /* hold in the old way (RFC 3264 8.4): nothing is sent, reports go where they went */
+		return PL_OK;
+	}
 	if (e->has_to && addr_same(&before, &e->sdp_addr))
 		return PL_OK; /* a re-INVITE about something else must not move what was learned */
 	ep_unlatch(e);

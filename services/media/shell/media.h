@@ -36,6 +36,7 @@ union addr { struct sockaddr sa; struct sockaddr_in in; struct sockaddr_in6 in6;
 bool addr_parse(union addr *a, const char *ip, uint16_t port);
 bool addr_same(const union addr *a, const union addr *b);	/* ip and port */
 bool addr_same_ip(const union addr *a, const union addr *b);
+bool addr_unspecified(const union addr *a);
 bool addr_private(const union addr *a);	/* RFC 1918, 6598, 3927, 4193, or unspecified: behind a NAT for all we know */
 socklen_t addr_len(const union addr *a);
 uint16_t addr_port(const union addr *a);
@@ -45,6 +46,9 @@ void ports_free(struct ports *p);
 /** A port pair (even, odd) both bound, or one port when mux. fds are -1 when unused. */
 PL_MUST enum pl_err ports_take(struct ports *p, const char *ip, bool mux, uint16_t *ret_port, int fds[2], struct pl_why *why);
 void ports_give(struct ports *p, uint16_t port);
+
+/** The calling thread gives way to the workers: files, cryptography, speech can wait, packets cannot. */
+void thread_background(void);
 
 struct sock { int fd; bool rtcp, connected; struct ep *ep; };
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "media.h"
@@ -22,6 +23,11 @@ bool addr_parse(union addr *a, const char *ip, uint16_t port)
 }
 
 socklen_t addr_len(const union addr *a) { return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in); }
+
+bool addr_unspecified(const union addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) : a->in.sin_addr.s_addr == 0;
+}
 
 uint16_t addr_port(const union addr *a) { return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port); }
 
@@ -67,6 +73,12 @@ enum pl_err net_socket(const char *ip, uint16_t port, int *ret_fd, struct pl_why
 	}
 	*ret_fd = fd;
 	return PL_OK;
+}
+
+void thread_background(void)
+{
+	/* Linux: of this thread only. It may not be allowed; then all threads are equal. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), 5);
 }
 
 /* Pairs (even, odd). Each worker has every n-th pair. The search goes on where it stopped, so that a port rests before it is

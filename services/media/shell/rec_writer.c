@@ -88,6 +88,7 @@ static void fail(struct rec_file *f, enum pl_err err)
 static void finish_work(void *arg)
 {
 	struct rec_file *f = arg;
+	thread_background();
 	f->err = rec_out_finish(&f->out, f->packets, f->w->cfg->master_key, &f->res, &f->why);
 	/* Frames against packets: a recorder that heard nothing although packets came has lost sound. */
 	uint64_t least = PL_MAX(f->packets[0], f->packets[1]) * FRAME_8K / 4;
@@ -205,6 +206,7 @@ void rec_file_close(struct rec_file *f, const uint64_t packets[2])
 
 static void *run(void *arg)
 {
+	thread_background();
 	pl_loop_run(((struct rec_writer *)arg)->loop);
 	return NULL;
 }

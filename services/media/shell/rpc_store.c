@@ -8,6 +8,7 @@
 
 #include "../engine/wav.h"
 #include "rec_file.h"
+#include "media.h"
 #include "service.h"
 
 enum { READ_MAX = 524288, READERS = 8, BUCKETS_MAX = 4000, JOBS_MAX = 256 };
@@ -165,6 +166,7 @@ static void work(void *arg)
 {
 	static enum pl_err (*const verbs[])(struct store_job *) = { do_read, do_peaks, do_delete, do_verify };
 	struct store_job *j = arg;
+	thread_background();
 	j->err = verbs[j->what](j);
 }
 

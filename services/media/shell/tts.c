@@ -138,6 +138,7 @@ enum pl_err tts_say(struct tts *t, const char *text, const char *language,
 
 static void *run(void *arg)
 {
+	thread_background();
 	pl_loop_run(((struct tts *)arg)->loop);
 	return NULL;
 }

@@ -186,6 +186,42 @@ START_TEST(a_prompt_then_an_agent_then_music_is_one_stream)
 }
 END_TEST
 
+START_TEST(an_announcement_is_heard_over_the_talk)
+{
+	struct kit *k = kit_open(NULL);
+	struct phone a, b;
+	int16_t pcm[160], got[8000];
+	uint8_t code[160];
+	struct audio_tone t = { 0 };
+	size_t n = 0;
+	bool both = false;
+	phone_open(&a, k);
+	phone_open(&b, k);
+	make_tone_file(k, "prompts/beep", 1600, 5000, 44100);
+	phone_join(&a, "r", "a", "8", "");
+	phone_join(&b, "r", "b", "8", "");
+	kit_mix(k, "r", "a", "b");
+	play(k, "p", "a", (struct source[]){ { .kind = SOURCE_FILE, .text = "prompts/beep" } }, 1, false);
+	int64_t due = pl_mono_us();
+	for (int i = 0; i < 50; i++) {
+		tone(pcm, 160, 500, 8000, &t);
+		g711_encode(CODEC_PCMA, pcm, 160, code);
+		phone_send(&b, 8, i == 0, code, 160, 160);
+		due += 20000;
+		while (phone_recv(&a, (int)((due - pl_mono_us()) / 1000)) && n + 160 <= 8000) {
+			g711_decode(CODEC_PCMA, a.got.payload, 160, got + n);
+			n += 160;
+		}
+	}
+	for (size_t at = 0; at + 800 <= n; at += 160)
+		both |= audio_tone_share(got + at, 800, 500, 8000) > 0.3 && audio_tone_share(got + at, 800, 1600, 8000) > 0.3;
+	ck_assert(both);
+	phone_close(&a);
+	phone_close(&b);
+	kit_close(k);
+}
+END_TEST
+
 START_TEST(a_missing_sound_fails_by_name)
 {
 	struct kit *k = kit_open(NULL);
@@ -505,6 +541,7 @@ int main(void)
 	tcase_add_test(t, a_call_with_one_codec_passes_every_octet_both_ways);
 	tcase_add_test(t, pcmu_is_heard_as_pcma_and_back);
 	tcase_add_test(t, a_prompt_then_an_agent_then_music_is_one_stream);
+	tcase_add_test(t, an_announcement_is_heard_over_the_talk);
 	tcase_add_test(t, a_missing_sound_fails_by_name);
 	tcase_add_test(t, speech_is_made_and_heard);
 	tcase_add_test(t, a_key_is_told_once_relayed_and_stops_the_prompt);

@@ -1,6 +1,7 @@
 /* Recording: what was said is in the file, encrypted, checked; what was changed is found out. */
 #include <check.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <parley/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,36 @@ START_TEST(a_disk_that_is_too_slow_fails_the_recording_loudly_and_the_call_goes_
 }
 END_TEST
 
+START_TEST(many_calls_come_and_go_and_memory_stays)
+{
+	struct call c;
+	struct core_counts n;
+	size_t before = 0, after = 0;
+	call_open(&c, NULL);
+	for (int i = 0; i < 300; i++) {
+		char *room = pl_arena_printf(c.k->arena, "room-%d", i), *id = pl_arena_printf(c.k->arena, "rec-%d", i);
+		static const char *left[] = { "a" }, *right[] = { "b" };
+		static uint8_t frame[160];
+		struct op ops[] = { { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = phone_sdp(&c.a, "8", "") },
+			{ .kind = OP_CREATE_ENDPOINT, .id = "b", .sdp = c.a.sdp }, { .kind = OP_MIX, .id = "a", .ids = right, .n_ids = 1 },
+			{ .kind = OP_START_RECORDING, .id = id, .ids = left, .n_ids = 1, .right_ids = right, .n_right = 1 } };
+		struct job *j = kit_apply(c.k, room, ops, 4);
+		phone_far(&c.a, j->results[1].sdp);
+		phone_send(&c.a, 8, true, frame, 160, 160);
+		kit_one(c.k, room, .kind = OP_DESTROY_ROOM);
+		kit_event(c.k, EVENT_RECORDING_DONE, id);
+		size_t used = mallinfo2().uordblks - pl_arena_used(c.k->arena);
+		before = i == 99 ? used : before;
+		after = used;
+	}
+	core_count(c.k->core, &n);
+	ck_assert_uint_eq(n.rooms, 1);
+	ck_assert_uint_eq(n.record_queue_bytes, 0);
+	ck_assert_msg(after < before + 100000, "%zu bytes after 100 calls, %zu after 300", before, after);
+	call_close(&c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("recording");
@@ -227,6 +258,7 @@ int main(void)
 	tcase_add_test(t, a_changed_octet_and_another_master_key_are_found_out);
 	tcase_add_test(t, what_a_killed_node_left_is_closed_and_told);
 	tcase_add_test(t, a_disk_that_is_too_slow_fails_the_recording_loudly_and_the_call_goes_on);
+	tcase_add_test(t, many_calls_come_and_go_and_memory_stays);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

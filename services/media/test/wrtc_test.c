@@ -376,6 +376,64 @@ START_TEST(two_browsers_pass_opus_untouched)
 }
 END_TEST
 
+/* Two wide-band endpoints and a phone, all mixed: the room runs at 16 kHz. */
+START_TEST(two_browsers_and_a_phone_confer)
+{
+	static int16_t at_phone[16000], at_b[96000];
+	struct kit *k = kit_open(NULL);
+	struct browser a, b;
+	struct phone p;
+	size_t n_phone = 0, n_b = 0;
+	int err;
+	int16_t pcm[960];
+	uint8_t code[400];
+	struct audio_tone ta = { 0 }, tp = { 0 };
+	OpusEncoder *enc = opus_encoder_create(48000, 1, OPUS_APPLICATION_VOIP, &err);
+	OpusDecoder *dec = opus_decoder_create(48000, 1, &err);
+	srtp_init();
+	phone_open(&p, k);
+	browser_open(&a, k, "SRTP_AEAD_AES_128_GCM", "actpass");
+	browser_open(&b, k, "SRTP_AEAD_AES_128_GCM", "actpass");
+	browser_join(&a, "a");
+	browser_join(&b, "b");
+	phone_join(&p, "r", "p", "8", "");
+	static const char *ids[] = { "a", "b", "p", "a", "b" };
+	for (int i = 0; i < 3; i++)
+		kit_one(k, "r", .kind = OP_MIX, .id = ids[i], .ids = &ids[i + 1], .n_ids = 2);
+	browser_connect(&a);
+	browser_connect(&b);
+	int64_t due = pl_mono_us();
+	for (int i = 0; i < 90; i++) {
+		audio_tone(&ta, 800, 0, 48000, pcm, 960);
+		int n = opus_encode(enc, pcm, 960, code, sizeof(code));
+		browser_send(&a, 111, code, (size_t)n, 960);
+		audio_tone(&tp, 1300, 0, 8000, pcm, 160);
+		g711_encode(CODEC_PCMA, pcm, 160, code);
+		phone_send(&p, 8, false, code, 160, 160);
+		due += 20000;
+		while (pl_mono_us() < due) {
+			if (browser_recv(&b, 1) && n_b + 960 <= 96000) {
+				int got = opus_decode(dec, b.got.payload, (int)b.got.len, at_b + n_b, 960, 0);
+				n_b += got > 0 ? (size_t)got : 0;
+			}
+			if (phone_recv(&p, 1) && n_phone + 160 <= 16000) {
+				g711_decode(CODEC_PCMA, p.got.payload, 160, at_phone + n_phone);
+				n_phone += 160;
+			}
+		}
+	}
+	opus_encoder_destroy(enc);
+	opus_decoder_destroy(dec);
+	ck_assert_double_gt(best_share(at_phone, n_phone, 800, 8000), 0.9);
+	ck_assert_double_gt(best_share(at_b, n_b, 1300, 48000), 0.3);
+	ck_assert_double_gt(best_share(at_b, n_b, 800, 48000), 0.3);
+	browser_close(&a);
+	browser_close(&b);
+	phone_close(&p);
+	kit_close(k);
+}
+END_TEST
+
 START_TEST(a_check_with_a_wrong_password_is_refused)
 {
 	struct kit *k = kit_open(NULL);
@@ -424,6 +482,7 @@ int main(void)
 	tcase_add_test(t, a_browser_with_opus_talks_to_a_phone_with_pcma);
 	tcase_add_test(t, a_browser_that_wants_to_be_called_gets_our_hello_and_gcm);
 	tcase_add_test(t, two_browsers_pass_opus_untouched);
+	tcase_add_test(t, two_browsers_and_a_phone_confer);
 	tcase_add_test(t, a_check_with_a_wrong_password_is_refused);
 	tcase_add_test(t, a_browser_with_another_certificate_than_announced_is_not_connected);
 	suite_add_tcase(s, t);
