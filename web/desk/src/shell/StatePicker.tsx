@@ -7,7 +7,7 @@ import {
 	IconPower,
 	IconPlayerPause,
 } from '@tabler/icons-react'
-import { useNavigate } from '@tanstack/react-router'
+import { useNavigate, useRouterState } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { Since, stateLook, Until } from '../parts/parts.tsx'
 import { setMyState, stopWork } from '../state/desk.ts'
@@ -35,8 +35,11 @@ export function StatePicker({ wide = false }: { wide?: boolean }) {
 	const reasons = useWork((w) => w.pauseReasons)
 	const word = useStateWord()
 	const go = useNavigate()
+	const path = useRouterState({ select: (s) => s.location.pathname })
 	const { busy, run } = useBusy()
 	if (!status) return null
+	// The page that starts work has its own button for it.
+	if (!isWorking(status) && path === '/start') return null
 	if (!isWorking(status))
 		return (
 			<button type="button" className={`state off${wide ? ' wide' : ''}`} onClick={() => void go({ to: '/start' })}>
@@ -60,9 +63,9 @@ export function StatePicker({ wide = false }: { wide?: boolean }) {
 				<button
 					type="button"
 					className={`state ${look}${wide ? ' wide' : ''}${busy ? ' busy-now' : ''}`}
+					aria-description={t('Your state')}
 				>
 					<Icon className="i s16" aria-hidden />
-					<span className="hid">{t('State:')}</span>
 					<b className="el">{word(status)}</b>
 					{wide && <span className="sp" />}
 					{status.state === AgentState.WRAP_UP && status.wrapUpUntil ? (

@@ -28,6 +28,9 @@ export interface StreamHandlers {
 }
 
 const retryMs = [500, 1000, 2000, 4000, 5000]
+// A connection that died without a word (sleep, another network) is not noticed by the browser: two beats and a bit of silence are.
+const deafMs = 12_000
+const watchMs = 2000
 
 export class Share {
 	readonly #h: StreamHandlers
@@ -35,6 +38,8 @@ export class Share {
 	readonly #stop = new AbortController()
 	#source: EventSource | undefined
 	#retry: ReturnType<typeof setTimeout> | undefined
+	#watch: ReturnType<typeof setInterval> | undefined
+	#heardAt = 0
 	#tries = 0
 	#lastId = ''
 	leading = false
@@ -63,6 +68,7 @@ export class Share {
 	close(): void {
 		this.#stop.abort()
 		clearTimeout(this.#retry)
+		clearInterval(this.#watch)
 		this.#source?.close()
 		this.#source = undefined
 		this.#channel.close()
@@ -74,6 +80,7 @@ export class Share {
 			this.leading = true
 			this.#h.lead()
 			this.#open()
+			this.#watch = setInterval(() => performance.now() - this.#heardAt > deafMs && this.#open(), watchMs)
 		}
 		if (!navigator.locks) return take()
 		const held = new Promise<void>((done) => this.#stop.signal.addEventListener('abort', () => done()))
@@ -115,9 +122,11 @@ export class Share {
 		const from = this.#lastId ? `?lastEventId=${encodeURIComponent(this.#lastId)}` : ''
 		const source = new EventSource(`/api/events${from}`)
 		this.#source = source
+		this.#heardAt = performance.now()
 		for (const name of ['ledger', 'rt', 'beat', 'reload'] as const) {
 			source.addEventListener(name, (e) => {
 				this.#tries = 0
+				this.#heardAt = performance.now()
 				// A beat may carry an id too: all up to there was sent, or is not for this user.
 				const frame: Frame = { name, id: e.lastEventId, data: String(e.data) }
 				this.#take(frame)

@@ -22,6 +22,8 @@ export interface Mock {
 	drop(): void
 	/** How many streams are open. */
 	streams(): number
+	/** How many were ever opened. */
+	opened(): number
 	close(): Promise<void>
 }
 
@@ -269,6 +271,7 @@ const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.j
 export async function startMock(options: { port?: number; dist?: string; now?: number } = {}): Promise<Mock> {
 	const w = new World(options.now)
 	let quiet = false
+	let opened = 0
 	const streams = new Set<{ res: ServerResponse; user: string }>()
 	const write = (res: ServerResponse, s: Sent) => res.write(`${s.name === 'ledger' ? `id: ${s.seq}\n` : ''}event: ${s.name}\ndata: ${s.data}\n\n`)
 	let kept: Sent[] = []
@@ -286,10 +289,16 @@ export async function startMock(options: { port?: number; dist?: string; now?: n
 		if (!user) return void res.writeHead(401).end()
 		res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
 		const last = req.headers['last-event-id'] ?? new URL(req.url ?? '/', 'http://x').searchParams.get('lastEventId')
+		if (quiet) {
+			streams.add({ res, user })
+			opened++
+			return
+		}
 		if (last) for (const s of w.log) if (s.seq > Number(last)) write(res, s)
 		write(res, { seq: 0, name: 'beat', data: JSON.stringify({ time: new Date().toISOString() }) })
 		const one = { res, user }
 		streams.add(one)
+		opened++
 		req.on('close', () => streams.delete(one))
 	}
 	function recording(req: IncomingMessage, res: ServerResponse, id: string, what: string): void {
@@ -350,6 +359,7 @@ export async function startMock(options: { port?: number; dist?: string; now?: n
 			for (const x of streams) x.res.destroy()
 		},
 		streams: () => streams.size,
+		opened: () => opened,
 		async close() {
 			clearInterval(beat)
 			for (const x of streams) x.res.end()

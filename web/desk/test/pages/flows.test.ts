@@ -214,6 +214,15 @@ describe('the event stream', () => {
 		await b.page.locator('.offers').waitFor()
 		await b.page.getByText('Back.').waitFor()
 	})
+	it('that died without a word is opened anew', async () => {
+		await agent()
+		mock.silence(true)
+		const before = mock.opened()
+		await until(() => mock.opened() > before, 'another stream')
+		mock.silence(false)
+		mock.world.offer({ ringMs: 60000 })
+		await b.page.locator('.offers').waitFor()
+	})
 	it('that breaks is opened again and resumes where it was', async () => {
 		await agent()
 		mock.drop()
