@@ -264,6 +264,14 @@ static void on_released(struct walk *w, const struct rep_fact *f)
 
 /* --- the end --- */
 
+/* A flow that has nothing more to say after the agent hung up did not end the call: the agent did. */
+static enum rep_result who_ended(const struct walk *w, const struct rep_fact *f)
+{
+	const struct rep_seg *last = line_last(w->row);
+	bool talked = w->kind == LIMBO && last && (last->kind == REP_SEG_TALK || last->kind == REP_SEG_HOLD);
+	return f->by == REP_R_FLOW && talked && last->result == REP_R_AGENT_HANGUP ? REP_R_AGENT : (enum rep_result)f->by;
+}
+
 static void on_ended(struct walk *w, const struct rep_fact *f)
 {
 	struct rep_row *r = w->row;
@@ -272,7 +280,7 @@ static void on_ended(struct walk *w, const struct rep_fact *f)
 	if (r->ended_us)
 		return;
 	w->cause = (enum rep_result)f->result;
-	r->ended_by = (enum rep_result)f->by;
+	r->ended_by = who_ended(w, f);
 	if (v) {
 		v->to_us = f->time_us;
 		v->result = f->by == REP_R_CUSTOMER || f->result == REP_R_ABANDONED_QUEUE ? REP_R_ABANDONED : REP_R_SYSTEM;

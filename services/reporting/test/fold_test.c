@@ -297,6 +297,15 @@ START_TEST(a_survey_after_the_talk_is_menu_again)
 }
 END_TEST
 
+START_TEST(the_agent_who_hangs_up_has_ended_the_call_though_the_flow_says_the_last_word)
+{
+	STORY("menu 0-0.5 | queue(q1) 0.5-5 answered | talk(a1) 5-20.1 agent-hangup", STARTED, EV(0, FLOW_ENTERED), QUEUED(0.5, "q1"),
+	      CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), DISCONNECTED(20, "a1", AGENT_HANGUP), EV(20.05, FLOW_STEP, .of_queue = true),
+	      ENDED(20.1, NORMAL, FLOW), RELEASED(20, "a1", 0));
+	ck_assert_int_eq(row.ended_by, REP_R_AGENT);
+}
+END_TEST
+
 START_TEST(a_call_straight_to_another_number_is_dial)
 {
 	STORY("dial 0-20 customer", STARTED, EV(4, DIALLED, .value = 200), ENDED(20, NORMAL, CUSTOMER));
@@ -463,6 +472,7 @@ int main(void)
 	tcase_add_test(t, a_queue_that_times_out_gives_the_caller_back_to_the_flow);
 	tcase_add_test(t, overflow_to_another_queue_is_two_visits_and_one_call);
 	tcase_add_test(t, a_survey_after_the_talk_is_menu_again);
+	tcase_add_test(t, the_agent_who_hangs_up_has_ended_the_call_though_the_flow_says_the_last_word);
 	tcase_add_test(t, a_call_straight_to_another_number_is_dial);
 	tcase_add_test(t, a_number_that_is_busy_is_failed);
 	tcase_add_test(t, work_that_is_no_call_runs_from_its_queue_to_its_release);
