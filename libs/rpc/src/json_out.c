@@ -98,6 +98,10 @@ void put_double(struct buf *b, double v, int digits_min, int digits_max)
 		buf_puts(b, isnan(v) ? "\"NaN\"" : v > 0 ? "\"Infinity\"" : "\"-Infinity\"");
 		return;
 	}
+	if (v == 0 && signbit(v)) { /* "-0" would read back as the whole number 0 */
+		buf_puts(b, "-0.0");
+		return;
+	}
 	for (int d = digits_min; d <= digits_max; d++) { /* the shortest that reads back as the same */
 		snprintf(text, sizeof(text), "%.*g", d, v);
 		double back = strtod(text, NULL);
