@@ -37,6 +37,7 @@ static struct session *session_get(struct flow_svc *s, const char *id)
 	if (x || HASH_COUNT(s->sessions) >= FLOW_SESSIONS_MAX || !(x = calloc(1, sizeof(*x))))
 		return x;
 	pl_strlcpy(x->id, id, sizeof(x->id));
+	x->svc = s;
 	HASH_ADD_STR(s->sessions, id, x);
 	gauge(s);
 	return x;
@@ -68,8 +69,21 @@ static bool bytes_set(struct session *x, const Parley__Flow__V1__FlowSession *m)
 	return true;
 }
 
-enum pl_err session_save(struct flow_svc *s, const Parley__Flow__V1__FlowSession *m, struct graph *g, void (*done)(void *arg),
-			 void *arg)
+static void tell_waiting(struct session *x, bool stored)
+{
+	for (struct saved *w = PL_TAKE(x->waiting), *next; w; w = next) {
+		next = w->next;
+		w->fn(w->arg, stored);
+	}
+}
+
+/* The newest state is stored, and with it all before. */
+static void on_stored(void *arg)
+{
+	tell_waiting(arg, true);
+}
+
+enum pl_err session_save(struct flow_svc *s, const Parley__Flow__V1__FlowSession *m, struct graph *g, struct saved *w)
 {
 	struct session *x = session_get(s, m->session_id);
 	if (!x)
@@ -77,13 +91,22 @@ enum pl_err session_save(struct flow_svc *s, const Parley__Flow__V1__FlowSession
 	if (!bytes_set(x, m))
 		return PL_E_NOMEM;
 	graph_set(s, x, g);
-	return actor_save(s->actors, x->id, x->packed, x->len, done, arg);
+	enum pl_err err = actor_save(s->actors, x->id, x->packed, x->len, on_stored, x);
+	if (err)
+		return err;
+	struct saved **end = &x->waiting;
+	while (*end)
+		end = &(*end)->next;
+	w->next = NULL;
+	*end = w;
+	return PL_OK;
 }
 
 void session_drop(struct flow_svc *s, struct session *x, bool end)
 {
 	if (end)
 		actor_end(s->actors, x->id);
+	tell_waiting(x, false);
 	graph_set(s, x, NULL);
 	HASH_DEL(s->sessions, x);
 	free(x->packed);

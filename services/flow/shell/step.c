@@ -17,6 +17,7 @@ struct job {
 	const req_t *in;
 	Parley__Flow__V1__StepResponse *out;
 	int64_t begun_us;
+	struct saved saved;
 };
 
 static void fail(struct job *j, enum pl_err err, const struct pl_why *why)
@@ -31,10 +32,14 @@ static void reply(struct job *j, const Parley__Flow__V1__StepResponse *out)
 	rpc_reply(j->c, &out->base);
 }
 
-static void on_saved(void *arg)
+static void on_saved(void *arg, bool stored)
 {
 	struct job *j = arg;
-	reply(j, j->out);
+	struct pl_why why = { 0 };
+	if (stored)
+		reply(j, j->out);
+	else	/* the channel asks again and reaches the new owner, which does the step anew with the same ids */
+		fail(j, pl_why_set(&why, PL_E_UNAVAIL, "another copy has the session now"), &why);
 }
 
 /* --- between the checkpoint's message and the engine's state --- */
@@ -162,7 +167,8 @@ static void step(struct job *j, fs_t *f, struct graph *g)
 	f->stepped_at = rpc_ts(j->c->arena, pl_wall_us());
 	/* A copy of its own: the graph that texts point into may be gone when the checkpoint is stored. */
 	j->out = (Parley__Flow__V1__StepResponse *)(void *)rpc_dup(&ans->msg.base, j->c->arena);
-	err = j->out ? session_save(s, f, g, on_saved, j) : PL_E_NOMEM;
+	j->saved = (struct saved){ .fn = on_saved, .arg = j };
+	err = j->out ? session_save(s, f, g, &j->saved) : PL_E_NOMEM;
 	if (err)
 		fail(j, err, pl_why_set(&why, err, "the session cannot be kept") ? &why : NULL);
 	else

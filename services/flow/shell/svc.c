@@ -12,12 +12,25 @@
 static void readiness(struct flow_svc *s)
 {
 	bool ok = graphs_loaded(s->graphs) && refs_loaded(s->refs), held = actors_held(s->actors);
-	obs_check_set(s->loaded, ok && held, ok ? held ? "" : "waits for its lease" : "flows and schedules are being read");
+	obs_check_set(s->loaded, ok && held && s->takes_steps, ok ? held ? "" : "waits for its lease" : "flows and schedules are being read");
+}
+
+/* Steps are taken from the moment on when they can be done: a copy that is still starting must not refuse what another would do. */
+static void take_steps(struct flow_svc *s)
+{
+	struct pl_why why = { 0 };
+	if (s->takes_steps || !actors_held(s->actors) || !graphs_loaded(s->graphs) || !refs_loaded(s->refs))
+		return;
+	enum pl_err err = step_serve(s, &why);
+	if (err)
+		log_error("steps.not-served", LOG_WHY(&why));
+	s->takes_steps = !err;
 }
 
 static void on_tick(void *arg)
 {
 	struct flow_svc *s = arg;
+	take_steps(s);
 	if (s->ticks++ % SWEEP_TICKS == 0)
 		sessions_sweep(s);
 	readiness(s);
@@ -90,8 +103,6 @@ static enum pl_err serve(struct flow_svc *s, struct pl_why *why)
 {
 	struct actors_cfg cfg = { .kind = "flow", .keep_s = s->cfg->idle_s, .adopt = sessions_adopt, .lost = sessions_lost, .arg = s };
 	enum pl_err err = actors_open(&s->actors, s->app->bus, &cfg, why);
-	if (!err)
-		err = step_serve(s, why);
 	if (!err)
 		err = flows_serve(s, why);
 	if (!err)

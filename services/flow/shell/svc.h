@@ -40,6 +40,7 @@ struct flow_svc {
 	struct graphs *graphs;
 	struct refs *refs;
 	struct session *sessions;	/* uthash, by id */
+	bool takes_steps;
 	struct pl_timer *tick;
 	uint64_t ticks;
 	struct obs_check *loaded;	/* readiness: flows, schedules and queues are known */
@@ -104,20 +105,26 @@ bool refs_zone_ok(struct refs *r, const char *zone);
 PL_MUST enum pl_err refs_snapshot(const struct flow_svc *s, struct pl_arena *a, struct flow_refs *ret);
 
 /* --- sessions.c, step.c, answer.c --- */
+struct saved {			/* somebody who answers when a checkpoint is stored */
+	struct saved *next;
+	void (*fn)(void *arg, bool stored);	/* false: the session is not ours any more */
+	void *arg;
+};
 struct session {
 	char id[PL_ID_LEN];
 	uint32_t seq;
 	bool ended;
 	int64_t stepped_us;		/* monotonic */
 	struct graph *graph;		/* NULL until it is loaded (adopted sessions) */
+	struct flow_svc *svc;
+	struct saved *waiting;		/* in order of their steps: a customer may go while a step is being stored */
 	size_t len;
 	uint8_t *packed;		/* parley.flow.v1.FlowSession */
 	UT_hash_handle hh;
 };
 struct session *session_find(struct flow_svc *s, const char *id);
-/** Replaces (or creates) the session's bytes and checkpoints them. done runs when they are stored. */
-PL_MUST enum pl_err session_save(struct flow_svc *s, const Parley__Flow__V1__FlowSession *m, struct graph *g,
-				 void (*done)(void *arg), void *arg);
+/** Replaces (or creates) the session's bytes and checkpoints them. w lives until it was told, once; after an error it is not told. */
+PL_MUST enum pl_err session_save(struct flow_svc *s, const Parley__Flow__V1__FlowSession *m, struct graph *g, struct saved *w);
 void session_drop(struct flow_svc *s, struct session *x, bool end);	/* end: the record goes too */
 void sessions_free(struct flow_svc *s);
 void sessions_adopt(void *arg, const char *id, const void *body, size_t len);	/* of libs/actor */
