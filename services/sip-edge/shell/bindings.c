@@ -6,6 +6,7 @@
 #include "legs.h"
 
 #define REWRITE_S 60
+#define REDIS_PATIENCE_S 5
 #define SUBJECT "node.sip-edge.SipBindings"
 #define SCAN_COUNT "500"
 
@@ -123,9 +124,14 @@ static void redis_put(struct edge *e, struct phone *p)
 	p->dirty = redis_cmd(e->redis, NULL, NULL, 5, argv, len) != PL_OK;
 }
 
-void bindings_write_all(void *arg)
+/* Each time Redis is there (again): first read what an edge before us has left, later write what we hold. */
+void bindings_redis_up(void *arg)
 {
 	struct edge *e = arg;
+	if (!e->bindings_read) {
+		bindings_load(e);
+		return;
+	}
 	for (struct phone *p = e->dir ? e->dir->phones : NULL; p; p = p->hh.next)
 		if (p->aor && p->aor->n)
 			redis_put(e, p);
@@ -154,18 +160,22 @@ static void on_scan(void *arg, enum pl_err err, const struct redis_val *v, const
 		if (ok)
 			return;
 	}
-	if (err)
+	if (err) {
 		log_warn("bindings.not_loaded", LOG_WHY(why));
-	else
-		log_info("bindings.loaded", LOG_I("registered", e->dir->n_registered));
+		return;		/* tried again when Redis is back */
+	}
+	/* The last GETs were sent before this answer came, so theirs are here as well or follow in this turn. */
+	log_info("bindings.loaded", LOG_I("registered", e->dir->n_registered));
+	e->bindings_read = true;
 	obs_check_set(e->ready_bindings, true, "");
 }
 
-/* Without Redis the phones are simply not known until they register again; waiting for it would only refuse calls meanwhile. */
 void bindings_load(struct edge *e)
 {
-	if (!redis_up(e->redis) || REDIS_CMD(e->redis, on_scan, e, "SCAN", "0", "MATCH", "sip:aor:*", "COUNT", SCAN_COUNT))
-		obs_check_set(e->ready_bindings, true, "");
+	if (!e->dir || !e->dir->revision || !redis_up(e->redis))
+		return;		/* whichever comes last calls again */
+	if (REDIS_CMD(e->redis, on_scan, e, "SCAN", "0", "MATCH", "sip:aor:*", "COUNT", SCAN_COUNT))
+		log_warn("bindings.not_loaded", LOG_S("why", "Redis does not take commands"));
 }
 
 /* --- the ledger --- */
@@ -255,6 +265,9 @@ void bindings_tick(struct edge *e)
 	int64_t now = pl_wall_us();
 	uint64_t turn = e->seconds % REWRITE_S;
 	struct phone *p, *next;
+	/* Without Redis phones are simply not known until they register again; waiting longer would only refuse calls. */
+	if (!e->bindings_read && e->seconds == REDIS_PATIENCE_S)
+		obs_check_set(e->ready_bindings, true, "");
 	HASH_ITER(hh, e->dir->phones, p, next) {
 		if (!p->aor) {
 			if (p->dirty)

@@ -309,7 +309,7 @@ void directory_reload(struct edge *e)
 		d->again = true;
 		return;
 	}
-	struct load *ld = calloc(1, sizeof *ld);
+	struct load *ld = e->pg ? calloc(1, sizeof *ld) : NULL;	/* no database: we are leaving */
 	if (!ld)
 		return;
 	ld->edge = e;

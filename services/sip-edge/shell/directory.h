@@ -70,7 +70,7 @@ void bindings_tick(struct edge *e);
 /** After a REGISTER has changed the bindings of p: Redis, the other edges, the ledger. */
 void bindings_changed(struct edge *e, struct phone *p, bool had_some, const char *why_gone);
 void bindings_load(struct edge *e);	/* from Redis, once phones are known */
-void bindings_write_all(void *edge);	/* Redis is (again) there */
+void bindings_redis_up(void *edge);
 struct reg_aor *bindings_of(struct phone *p);	/* allocated on demand; NULL when memory is out */
 void bindings_drop_empty(struct phone *p);
 #endif

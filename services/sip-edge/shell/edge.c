@@ -1,4 +1,5 @@
 /* Wiring, the second's tick, drain and the end. */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "auth.h"
@@ -6,7 +7,9 @@
 #include "legs.h"
 #include "rpc.h"
 
-#define WHEEL_EVERY_US WHEEL_TICK_US
+#define TRIM_S 15
+#define TRIM_BYTES (16u << 20)
+#define TRIM_KEEP_BYTES (4u << 20)
 
 uint32_t edge_random(struct edge *e)
 {
@@ -14,9 +17,11 @@ uint32_t edge_random(struct edge *e)
 	return e->random >> 8;
 }
 
-static void on_turn(void *arg)
+/* What thousands of finished calls have left goes back to the system, at most every TRIM_S and only when it is worth it. */
+static void memory_return(struct edge *e)
 {
-	legs_bury(arg);
+	if (e->seconds % TRIM_S == 0 && mallinfo2().fordblks > TRIM_BYTES)
+		malloc_trim(TRIM_KEEP_BYTES);
 }
 
 static void on_second(void *arg)
@@ -26,6 +31,7 @@ static void on_second(void *arg)
 	directory_tick(e);
 	orphans_check(e);
 	audit_send(e);
+	memory_return(e);
 	if (e->draining && !e->n_legs) {
 		e->draining = false;	/* said once */
 		pl_app_drained(e->app);
@@ -73,14 +79,12 @@ static enum pl_err tables_make(struct edge *e, struct pl_why *why)
 static enum pl_err timers_make(struct edge *e)
 {
 	struct pl_loop *l = e->app->loop;
-	enum pl_err err = pl_loop_on_turn(l, on_turn, e);
-	if (!err)
-		err = pl_timer_new(&e->wheel_timer, l, legs_tick, e);
+	enum pl_err err = pl_timer_new(&e->wheel_timer, l, legs_tick, e);
 	if (!err)
 		err = pl_timer_new(&e->second, l, on_second, e);
 	if (err)
 		return err;
-	pl_timer_every(e->wheel_timer, WHEEL_EVERY_US);
+	pl_timer_every(e->wheel_timer, WHEEL_TICK_US);
 	pl_timer_every(e->second, PL_US_PER_S);
 	return PL_OK;
 }
@@ -97,7 +101,7 @@ static enum pl_err stores_open(struct edge *e, struct pl_why *why)
 		err = outbox_open(&e->outbox, e->app->bus, e->pg, "telephony", why);
 	if (!err)
 		err = redis_open(&e->redis, e->app->loop, e->app->obs, c->redis_url, c->redis_user, c->redis_password,
-				 bindings_write_all, e, why);
+				 bindings_redis_up, e, why);
 	return err;
 }
 
@@ -187,16 +191,19 @@ void edge_free(struct edge *e)
 	for (size_t i = 0; i < PL_ARRAY_N(subs); i++)
 		if (subs[i])
 			bus_unsubscribe(subs[i]);
+	pl_timer_free(e->wheel_timer);
+	pl_timer_free(e->second);
 	legs_drop_all(e);
 	leg_in_cancel_asks(e);
 	audit_close(e);
 	outbox_close(e->outbox);
-	pg_close(e->pg);	/* its last jobs report before the directory goes */
+	struct pg *pg = PL_TAKE(e->pg);
+	pg_close(pg);		/* its last jobs report before the directory goes */
+	if (pg)
+		pl_loop_turn(e->app->loop);	/* and what they posted is taken */
 	directory_close(e);
 	redis_close(e->redis);
 	stack_close(e);
-	pl_timer_free(e->wheel_timer);
-	pl_timer_free(e->second);
 	free(e->guard_mem);
 	free(e->seen.slots);
 	free(e);

@@ -67,6 +67,7 @@ struct edge {
 	struct directory *dir;		/* phones and trunks in memory */
 	struct pg *pg;
 	struct redis *redis;
+	bool bindings_read;		/* what Redis held at our start is in memory */
 	struct outbox *outbox;
 	struct pl_timer *second;	/* ticks once a second: expiry, orphans, audits */
 	uint64_t seconds;

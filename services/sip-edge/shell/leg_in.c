@@ -116,7 +116,7 @@ void leg_in_cancel_asks(struct edge *e)
 {
 	PL_LIST_EACH_SAFE(it, &e->asks) {
 		struct incoming_ask *ask = PL_CONTAINER(it, struct incoming_ask, link);
-		bus_cancel(e->app->bus, ask->request);
+		rpc_cancel(e->app->bus, ask->request);
 		pl_list_remove(it);
 		free(ask);
 	}

@@ -48,6 +48,8 @@ void rpc_edit(struct rpc_call *c, rpc_job_fn job)
 	struct pl_why why = { 0 };
 	struct edit *ed = PL_NEW(c->arena, struct edit);
 	enum pl_err err = rpc_need(&c->actor, RPC_ADMIN, &why);
+	if (!err && !e->pg)
+		err = pl_why_set(&why, PL_E_UNAVAIL, "this sip-edge is leaving");
 	if (!err && !ed)
 		err = pl_why_set(&why, PL_E_NOMEM, "no memory");
 	if (!err) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "edge.h"
+#include "legs.h"
 #include "trace.h"
 
 #define TIMERS_MS 10
@@ -64,6 +64,7 @@ void stack_run(struct edge *e)
 		for (int i = 0; i < STEPS_MAX && su_root_step(e->root, 0) == 0; i++)
 			;
 		pl_loop_turn(l);
+		legs_bury(e);
 	}
 }
 

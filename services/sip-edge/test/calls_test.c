@@ -12,7 +12,7 @@ static void setup(void)
 	rig_open(NULL);
 	rig.policy = RIG_WAIT;
 	rig.list_nothing = false;
-	carrier = ua_new(20000, false);
+	carrier = ua_new(true, false);
 }
 
 static bool legs_zero(void *arg)
@@ -260,7 +260,7 @@ END_TEST
 
 START_TEST(a_dial_rings_is_answered_and_ends_from_either_side)
 {
-	struct ua *far = ua_new(0, false);
+	struct ua *far = ua_new(false, false);
 	for (int remote = 0; remote < 2; remote++) {
 		char leg[PL_ID_LEN], uri[96];
 		struct dlg d;
@@ -295,7 +295,7 @@ END_TEST
 
 START_TEST(a_busy_far_side_is_told_as_it_is)
 {
-	struct ua *far = ua_new(0, false);
+	struct ua *far = ua_new(false, false);
 	char leg[PL_ID_LEN], uri[96];
 	struct dlg d;
 	snprintf(uri, sizeof uri, "sip:m0@127.0.0.1:%d", far->port);
@@ -313,7 +313,7 @@ END_TEST
 
 START_TEST(ringing_too_long_is_cancelled_and_ends_with_408)
 {
-	struct ua *far = ua_new(0, false);
+	struct ua *far = ua_new(false, false);
 	char leg[PL_ID_LEN], uri[96];
 	struct dlg d;
 	snprintf(uri, sizeof uri, "sip:m0@127.0.0.1:%d", far->port);
@@ -336,7 +336,7 @@ END_TEST
 
 START_TEST(no_cancel_before_a_1xx_and_a_2xx_that_crosses_it_gets_ack_and_bye)	/* RFC 3261 9.1, 13.2.2.4 */
 {
-	struct ua *far = ua_new(0, false);
+	struct ua *far = ua_new(false, false);
 	char leg[PL_ID_LEN], uri[96];
 	struct dlg d;
 	snprintf(uri, sizeof uri, "sip:m0@127.0.0.1:%d", far->port);
@@ -364,7 +364,7 @@ END_TEST
 START_TEST(all_bindings_of_a_phone_ring_and_the_first_answer_wins)
 {
 	char id[PL_ID_LEN], leg[PL_ID_LEN];
-	struct ua *one = ua_new(0, false), *two = ua_new(0, false);
+	struct ua *one = ua_new(false, false), *two = ua_new(false, false);
 	struct dlg a, b, c;
 	rig_phone("two.phones", "correct horse", id);
 	ck_assert_int_eq(ua_register(one, "two.phones", "correct horse", "MD5", 120), 200);
@@ -404,7 +404,7 @@ END_TEST
 
 START_TEST(calls_work_over_tcp)
 {
-	struct ua *phone = ua_new(0, true);
+	struct ua *phone = ua_new(false, true);
 	struct dlg d = { 0 };
 	char id[PL_ID_LEN], auth[900], leg[PL_ID_LEN];
 	int n = rig.n_incoming + 1;
@@ -461,7 +461,7 @@ END_TEST
 
 START_TEST(requests_that_fit_nowhere_are_answered_by_the_book)
 {
-	struct ua *stranger = ua_new(0, false);
+	struct ua *stranger = ua_new(false, false);
 	struct dlg d = { .ua = stranger, .call_id = "nowhere", .local = "<sip:x@127.0.0.1>;tag=1" };
 	snprintf(d.target, sizeof d.target, "sip:127.0.0.1:%d", rig.sip_port);
 	snprintf(d.remote, sizeof d.remote, "<sip:127.0.0.1>");
@@ -485,7 +485,7 @@ END_TEST
 
 START_TEST(garbage_is_survived)
 {
-	struct ua *stranger = ua_new(0, false);
+	struct ua *stranger = ua_new(false, false);
 	ua_send(stranger, "\r\n\r\n");
 	ua_send(stranger, "HELLO\r\n\r\n");
 	ua_send(stranger, "INVITE sip:x SIP/2.0\r\n\r\n");
@@ -494,6 +494,12 @@ START_TEST(garbage_is_survived)
 	struct dlg d = call_up();
 	bye_and_ok(&d);
 	ua_free(stranger);
+}
+END_TEST
+
+START_TEST(sip_edge_ends_well)
+{
+	rig_close();
 }
 END_TEST
 
@@ -525,6 +531,10 @@ int main(void)
 	T(requests_that_fit_nowhere_are_answered_by_the_book);
 	T(garbage_is_survived);
 	suite_add_tcase(s, c);
+	TCase *end = tcase_create("end");
+	tcase_set_timeout(end, 0);
+	tcase_add_test(end, sip_edge_ends_well);
+	suite_add_tcase(s, end);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);	/* one edge for all of them */
 	srunner_run_all(r, CK_ENV);

@@ -62,7 +62,7 @@ static bool legs_zero(void *arg)
 static int run(int calls, int rate)
 {
 	char target[32], far_port[16], m[16], r[16], port[16], timeout[16];
-	int uas_port = tk_free_port(), uac_port = 20050;
+	int uas_port = tk_free_port(), uac_port = rig.carrier_ports[CARRIER_PORTS - 1];
 	snprintf(target, sizeof target, "127.0.0.1:%d", rig.sip_port);
 	snprintf(far_port, sizeof far_port, "%d", uas_port);
 	snprintf(port, sizeof port, "%d", uac_port);
@@ -115,6 +115,12 @@ START_TEST(a_thousand_calls_leave_no_leg_and_no_memory)
 }
 END_TEST
 
+START_TEST(sip_edge_ends_well)
+{
+	rig_close();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sip-edge load");
@@ -122,6 +128,10 @@ int main(void)
 	tcase_set_timeout(c, 0);
 	tcase_add_test(c, a_thousand_calls_leave_no_leg_and_no_memory);
 	suite_add_tcase(s, c);
+	TCase *end = tcase_create("end");
+	tcase_set_timeout(end, 0);
+	tcase_add_test(end, sip_edge_ends_well);
+	suite_add_tcase(s, end);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);
 	srunner_run_all(r, CK_ENV);

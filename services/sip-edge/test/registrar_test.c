@@ -14,7 +14,7 @@ static struct ua *u;
 static void setup(void)
 {
 	rig_open((const char *const[]){ "--register-min-s=2", "--ban-points=60", "--ban-s=2", NULL });
-	u = ua_new(0, false);
+	u = ua_new(false, false);
 }
 
 static void teardown(void)
@@ -220,16 +220,18 @@ START_TEST(trunks_are_listed_changed_and_refused)
 	ck_assert_int_eq(rig_rpc(TRUNKS, "ListTrunks", "supervisor u s", &lq.base, &out), PL_OK);
 	const Parley__Telephony__V1__ListTrunksResponse *l = (const void *)out;
 	ck_assert_uint_eq(l->n_trunks, 1);
-	ck_assert_str_eq(l->trunks[0]->source_addresses[0], TRUNK_PORTS);
+	ck_assert_str_eq(l->trunks[0]->source_addresses[0], rig.carrier_sources[0]);
 	char *bad[] = { (char *)"10.0.0.300" };
 	Parley__Telephony__V1__Trunk t = *l->trunks[0];
 	q.trunk = &t;
 	t.source_addresses = bad;
+	t.n_source_addresses = 1;
 	ck_assert_int_eq(rig_rpc(TRUNKS, "UpdateTrunk", "admin u s", &q.base, &out), PL_E_FORMAT);
 	t.source_addresses = l->trunks[0]->source_addresses;
+	t.n_source_addresses = l->trunks[0]->n_source_addresses;
 	t.max_channels = 1;
 	ck_assert_int_eq(rig_rpc(TRUNKS, "UpdateTrunk", "admin u s", &q.base, &out), PL_OK);
-	struct ua *carrier = ua_new(20000, false);
+	struct ua *carrier = ua_new(true, false);
 	struct dlg a = { 0 }, b = { 0 };
 	int n = rig.n_incoming + 1;
 	rig.policy = RIG_WAIT;
@@ -274,7 +276,7 @@ START_TEST(guessing_passwords_ends_in_silence_for_a_while)
 	ck_assert(ua_quiet(u, 300));
 	ck_assert(rig_metric("parley_sip_edge_banned_dropped_total") > 0);
 	/* The carrier at the same address goes on, and the ban ends. */
-	struct ua *carrier = ua_new(20000, false);
+	struct ua *carrier = ua_new(true, false);
 	struct dlg c = { .ua = carrier, .call_id = "opt", .local = "<sip:x@127.0.0.1>;tag=1", .remote = "<sip:127.0.0.1>" };
 	pl_strlcpy(c.target, d.target, sizeof c.target);
 	dlg_request(&c, "OPTIONS", NULL);
@@ -287,6 +289,12 @@ START_TEST(guessing_passwords_ends_in_silence_for_a_while)
 		status = ua_quiet(u, 200) ? 0 : atoi(u->msg + 8);
 	}
 	ck_assert_int_eq(status, 200);
+}
+END_TEST
+
+START_TEST(sip_edge_ends_well)
+{
+	rig_close();
 }
 END_TEST
 
@@ -307,6 +315,10 @@ int main(void)
 	T(trunks_are_listed_changed_and_refused);
 	T(guessing_passwords_ends_in_silence_for_a_while);
 	suite_add_tcase(s, c);
+	TCase *end = tcase_create("end");
+	tcase_set_timeout(end, 0);
+	tcase_add_test(end, sip_edge_ends_well);
+	suite_add_tcase(s, end);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);
 	srunner_run_all(r, CK_ENV);

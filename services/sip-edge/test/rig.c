@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <arpa/inet.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -70,8 +71,11 @@ static void on_incoming(struct rpc_call *c)
 	pl_strlcpy(rig.header, q->n_headers ? q->headers[0]->value : "", sizeof rig.header);
 	rig.source = q->source;
 	rig.n_incoming++;
-	if (rig.policy == RIG_SILENT)
+	if (rig.policy == RIG_SILENT) {
+		ck_assert_uint_lt(rig.n_unanswered, PL_ARRAY_N(rig.unanswered));
+		rig.unanswered[rig.n_unanswered++] = c;
 		return;
+	}
 	if (rig.policy == RIG_NOT_FOUND) {
 		rpc_fail(c, pl_why_set(&why, PL_E_NOTFOUND, "no route"), &why);
 		return;
@@ -251,12 +255,17 @@ static void trunk_make(void)
 {
 	Parley__Telephony__V1__CreateTrunkRequest q = PARLEY__TELEPHONY__V1__CREATE_TRUNK_REQUEST__INIT;
 	Parley__Telephony__V1__Trunk t = PARLEY__TELEPHONY__V1__TRUNK__INIT;
-	char *sources[] = { (char *)TRUNK_PORTS };
+	char *sources[CARRIER_PORTS];
 	const ProtobufCMessage *out;
 	t.name = (char *)"carrier";
 	t.enabled = true;
 	t.source_addresses = sources;
-	t.n_source_addresses = 1;
+	t.n_source_addresses = CARRIER_PORTS;
+	for (int i = 0; i < CARRIER_PORTS; i++) {
+		rig.carrier_ports[i] = tk_free_port();
+		snprintf(rig.carrier_sources[i], sizeof rig.carrier_sources[i], "127.0.0.1:%d", rig.carrier_ports[i]);
+		sources[i] = rig.carrier_sources[i];
+	}
 	t.outbound_uri = (char *)"sip:127.0.0.1:20099";
 	q.trunk = &t;
 	ck_assert_int_eq(rig_rpc(&parley__telephony__v1__trunk_service__descriptor, "CreateTrunk", "admin u s", &q.base, &out), PL_OK);
@@ -274,6 +283,43 @@ void rig_open(const char *const *options)
 	bus_start();
 	edge_start(options);
 	trunk_make();
+}
+
+/* The end of what sip-edge wrote: a sanitizer's report. */
+static void log_show(void)
+{
+	char path[128], text[16384];
+	snprintf(path, sizeof path, "%s/log", tk_dir(rig.edge));
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return;
+	fseek(f, 0, SEEK_END);
+	long n = ftell(f);
+	fseek(f, n > (long)sizeof text ? n - (long)sizeof text : 0, SEEK_SET);
+	size_t k = fread(text, 1, sizeof text, f);
+	fprintf(stderr, "%.*s\n", (int)k, text);
+	fclose(f);
+}
+
+void rig_close(void)
+{
+	if (!rig.edge)
+		return;
+	int status = tk_stop(rig.edge);
+	if (status)
+		log_show();
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "sip-edge ended with %x", (unsigned)status);
+	while (rig.n_unanswered)
+		rpc_fail(rig.unanswered[--rig.n_unanswered], PL_E_TIMEOUT, NULL);
+	bus_close(rig.bus);
+	obs_free(rig.obs);
+	pl_loop_free(rig.loop);
+	pl_arena_free(arena);
+	tk_free(rig.edge);
+	tk_free(rig.nats);
+	tk_free(rig.redis);
+	tk_free(rig.pg);
+	rig.edge = NULL;
 }
 
 /* --- events and commands --- */

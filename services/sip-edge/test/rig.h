@@ -11,7 +11,7 @@
 
 #define LIMIT_S 20
 #define EVENTS_MAX 8192
-#define TRUNK_PORTS "127.0.0.1:20000-20099"
+#define CARRIER_PORTS 8
 
 #define KIND(k) PARLEY__TELEPHONY__V1__LEG_EVENT_KIND__LEG_EVENT_KIND_##k
 
@@ -42,6 +42,10 @@ struct rig {
 	uint64_t n_ended;		/* all ENDED events, also those that no longer fit */
 	int n_registered, n_unregistered;
 	char trunk_id[PL_ID_LEN];
+	int carrier_ports[CARRIER_PORTS];	/* the trunk's source ports; the last one is for SIPp */
+	char carrier_sources[CARRIER_PORTS][32];
+	struct rpc_call *unanswered[8];		/* of RIG_SILENT */
+	size_t n_unanswered;
 	char far[96];			/* where RIG_BRIDGE dials */
 	bool list_nothing;		/* the audit of this call-control lists no leg */
 };
@@ -49,6 +53,8 @@ extern struct rig rig;
 
 /** Starts everything once per process; extra options of sip-edge end with NULL. */
 void rig_open(const char *const *options);
+/** SIGTERM to sip-edge; fails unless it ends well (under AddressSanitizer also: without a leak). Then everything else ends. */
+void rig_close(void);
 void rig_turn(void);			/* one turn of the loop, at most 10 ms */
 bool rig_until(bool (*done)(void *arg), void *arg);
 /** The next event of this kind for the leg (NULL: any); fails the test after LIMIT_S. */
@@ -83,7 +89,7 @@ struct ua {
 	size_t n;
 	char msg[16384];		/* the last message taken */
 };
-struct ua *ua_new(int from_port, bool tcp);	/* from_port 0: one outside of the trunk's range; else the first free from there */
+struct ua *ua_new(bool carrier, bool tcp);	/* carrier: at one of the trunk's ports */
 void ua_free(struct ua *u);
 void ua_send(struct ua *u, const char *fmt, ...) PL_PRINTF(2, 3);
 /** The next message whose first line begins with `start`; others are dropped. Fails the test after LIMIT_S. */

@@ -21,7 +21,7 @@ static bool bind_to(int fd, int port)
 	return bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
 }
 
-struct ua *ua_new(int from_port, bool tcp)
+struct ua *ua_new(bool carrier, bool tcp)
 {
 	struct ua *u = calloc(1, sizeof *u);
 	int one = 1;
@@ -30,11 +30,10 @@ struct ua *ua_new(int from_port, bool tcp)
 	u->fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 	if (tcp)
 		setsockopt(u->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	for (int p = from_port; from_port && p < from_port + 90 && !u->port; p++)
-		if (bind_to(u->fd, p))
-			u->port = p;
-	if (!from_port)
-		bind_to(u->fd, 0);
+	for (int i = 0; carrier && i < CARRIER_PORTS - 1 && !u->port; i++)
+		if (bind_to(u->fd, rig.carrier_ports[i]))
+			u->port = rig.carrier_ports[i];
+	ck_assert(carrier ? u->port > 0 : bind_to(u->fd, 0));
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)rig.sip_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	ck_assert_int_eq(connect(u->fd, (struct sockaddr *)&a, sizeof a), 0);
 	socklen_t len = sizeof a;
