@@ -137,7 +137,6 @@ static bool effect(struct cc_call *k, const struct call_effect *e)
 	case CALL_FX_OFFER_REPLY:
 	case CALL_FX_ACD_ENDED: fx_do_acd(k, e); break;
 	case CALL_FX_EMIT: fx_do_emit(k, e); break;
-	case CALL_FX_REPLY: fx_do_reply(k, e); break;
 	case CALL_FX_ASK_POSITION: fx_ask_position(k); break;
 	case CALL_FX_SAVE: save(k); break;
 	case CALL_FX_END: ended(k); return true;
@@ -160,10 +159,12 @@ static enum pl_err step_once(struct cc_call *k, const struct call_event *ev, boo
 	struct cc *cc = k->cc;
 	const char *edge = "", *media = "";
 	const struct bus_node *n;
-	/* The customer's own edge is preferred, so that both legs of a call share a process. */
-	if (*k->c.legs[0].edge && bus_find_node(cc->app->bus, "sip-edge", k->c.legs[0].edge))
+	/* The customer's own edge is preferred, so that both legs of a call share a process. It lives, or we had been told. */
+	if (call_leg_alive(&k->c.legs[0]))
 		edge = k->c.legs[0].edge;
-	else if ((n = bus_pick_node(cc->app->bus, "sip-edge", NULL)))
+	else if (ev->kind == CALL_EV_INCOMING)
+		edge = or_text(ev->incoming.edge);
+	else if (ev->kind == CALL_EV_DIAL_OUT && (n = bus_pick_node(cc->app->bus, "sip-edge", NULL)))
 		edge = n->node;
 	if ((ev->kind == CALL_EV_INCOMING || ev->kind == CALL_EV_DIAL_OUT || ev->kind == CALL_EV_MEDIA_LOST) &&
 	    (n = bus_pick_node(cc->app->bus, "media", NULL)))
@@ -178,8 +179,12 @@ static enum pl_err step_once(struct cc_call *k, const struct call_event *ev, boo
 		return err;
 	}
 	index_legs(k);
-	for (size_t i = 0; i < cc->fx.n && !*ret_over; i++)
-		*ret_over = effect(k, &cc->fx.at[i]);
+	for (size_t i = 0; i < cc->fx.n; i++)
+		if (cc->fx.at[i].kind != CALL_FX_REPLY)
+			*ret_over |= effect(k, &cc->fx.at[i]);
+	for (size_t i = 0; i < cc->fx.n; i++) /* last, because a reply frees the request whose strings the others may use */
+		if (cc->fx.at[i].kind == CALL_FX_REPLY)
+			fx_do_reply(k, &cc->fx.at[i]);
 	return PL_OK;
 }
 

@@ -12,12 +12,33 @@ static void rig_print(void)
 		fprintf(stderr, "%s %s\n", rig.used[i] ? "  " : "* ", rig.lines[i]);
 }
 
+/* What a sanitizer said of a process of ours; true when it said something. */
+static bool rig_complaints(void)
+{
+	bool any = false;
+	char path[300], line[500];
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/log", rig.cc[i] ? tk_dir(rig.cc[i]) : "");
+		FILE *f = rig.cc[i] ? fopen(path, "r") : NULL;
+		for (bool on = false; f && fgets(line, sizeof(line), f);) {
+			on |= strstr(line, "Sanitizer") || strstr(line, "runtime error");
+			any |= on;
+			if (on)
+				fputs(line, stderr);
+		}
+		if (f)
+			fclose(f);
+	}
+	return any;
+}
+
 static void must(enum pl_err err, const char *what)
 {
 	if (!err)
 		return;
 	fprintf(stderr, "%s: %s %s\n", what, pl_err_name(err), why.text);
 	rig_print();
+	(void)rig_complaints();
 	exit(99);
 }
 
@@ -488,6 +509,8 @@ enum pl_err rig_ask(struct bus *b, const ProtobufCServiceDescriptor *d, const ch
 		must(PL_E_INTERNAL, method);
 	if (!tk_until(answered, NULL, turn, rig.loop, RIG_LIMIT_S))
 		must(PL_E_TIMEOUT, method);
+	if (answer.err == PL_E_TIMEOUT)
+		(void)rig_complaints();
 	*ret = answer.m;
 	return answer.err;
 }
@@ -625,6 +648,11 @@ void rig_up(void)
 
 void rig_down(void)
 {
+	for (int i = 0; i < 2; i++)
+		if (rig.cc[i])
+			(void)tk_stop(rig.cc[i]); /* leaks are told at the end */
+	if (rig_complaints())
+		exit(98);
 	tk_free(rig.cc[0]);
 	tk_free(rig.cc[1]);
 	pg_close(rig.db);
