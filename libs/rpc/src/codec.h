@@ -5,6 +5,10 @@
 
 #define JSON_MAX_BYTES ((size_t)4 << 20)
 #define JSON_MAX_DEPTH 64
+/* What google.protobuf.Timestamp and Duration may say. */
+#define TS_MIN_S INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+#define TS_MAX_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
+#define DURATION_MAX_S INT64_C(315576000000)
 
 /* The messages of google/protobuf that JSON writes in a form of their own. */
 enum wkt {

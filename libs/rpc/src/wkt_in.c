@@ -8,8 +8,6 @@
 #include <google/protobuf/timestamp.pb-c.h>
 #include <jansson.h>
 
-#define DURATION_MAX_S INT64_C(315576000000)
-
 /* Up to 9 digits behind *s == '.'; moves *s behind them. */
 static bool get_nanos(const char **s, int32_t *ret)
 {
@@ -39,13 +37,13 @@ static enum pl_err get_timestamp(struct reader *r, Google__Protobuf__Timestamp *
 
 	if (s && strlen(s) >= whole_n && strlen(s) < sizeof(text)) {
 		const char *rest = s + whole_n;
-		if (get_nanos(&rest, &ts->nanos)) {
+		if (get_nanos(&rest, &ts->nanos) && *rest != '.') {
 			memcpy(text, s, whole_n);
 			pl_strlcpy(text + whole_n, rest, sizeof(text) - whole_n);
-			if (!pl_time_parse(text, &us)) {
-				ts->seconds = us / PL_US_PER_S; /* exact: the fraction was cut out */
+			bool ok = !pl_time_parse(text, &us);
+			ts->seconds = ok ? us / PL_US_PER_S : 0; /* exact: the fraction was cut out */
+			if (ok && ts->seconds >= TS_MIN_S && ts->seconds <= TS_MAX_S) /* an offset may lead out of it */
 				return PL_OK;
-			}
 		}
 	}
 	return bad(r, at, PL_E_FORMAT, "must be a time like \"2026-11-22T15:04:05.123456Z\"");

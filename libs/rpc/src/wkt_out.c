@@ -7,9 +7,6 @@
 #include <google/protobuf/struct.pb-c.h>
 #include <google/protobuf/timestamp.pb-c.h>
 
-#define TS_MIN_S INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
-#define TS_MAX_S INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
-#define DURATION_MAX_S INT64_C(315576000000)
 #define NANOS_PER_S 1000000000
 
 /* 0, 3, 6 or 9 digits, as few as say it all. */

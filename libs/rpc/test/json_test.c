@@ -86,6 +86,8 @@ static const struct {
 	{ "{\"odds\":{\"yes\":1}}", "odds.yes", "a key must be" },
 	{ "{\"at\":\"yesterday\"}", "at", "must be a time" },
 	{ "{\"at\":5}", "at", "must be a time" },
+	{ "{\"at\":\"2026-11-22T15:04:05.1.5Z\"}", "at", "must be a time" },
+	{ "{\"at\":\"0001-01-01T00:00:00+01:00\"}", "at", "must be a time" },
 	{ "{\"lasted\":\"1.5\"}", "lasted", "must be a length of time" },
 	{ "{\"lasted\":\"1.s\"}", "lasted", "must be a length of time" },
 	{ "{\"mask\":\"a_b\"}", "mask", "must be names in lowerCamelCase" },
