@@ -1,5 +1,6 @@
-/* Relayed G.711 calls, calls that are recorded, and callers with music: CPU of our core next to a bare loop and rtpengine, in
- * one run, alternating. Usage: media-bench [calls] [seconds] [rounds]. One JSON object a line on stdout. */
+/* Relayed G.711 calls, calls that are recorded, callers with music, rooms of three: CPU of our core next to a bare loop
+ * and rtpengine, in one run, alternating. Usage: media-bench [calls] [seconds] [rounds]. One JSON object a line on
+ * stdout. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 #include "bench.h"
 
-enum { ROUNDS_MAX = 9, SYSTEMS = 5 };
+enum { ROUNDS_MAX = 9, SYSTEMS = 6 };
 
 static double now(clockid_t c)
 {
@@ -23,7 +24,9 @@ static double now(clockid_t c)
 static void send_one(struct leg *l)
 {
 	uint8_t p[172] = { 0x80, 8 };
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(l->far_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(l->far_port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	l->seq++;
 	l->ts += 160;
 	p[2] = (uint8_t)(l->seq >> 8);
@@ -65,7 +68,10 @@ static void traffic(struct leg *legs, int n, double seconds, bool send)
 	}
 }
 
-struct result { double cpu_pct, lost_pct; long rss_kb; };
+struct result {
+	double cpu_pct, lost_pct;
+	long rss_kb;
+};
 
 static long rss_kb(pid_t pid)
 {
@@ -99,13 +105,15 @@ static bool measure(struct system *s, int calls, double seconds, bool send, stru
 	double used = now(cpu) - c0, took = now(CLOCK_MONOTONIC) - t0;
 	uint64_t sent = 0, got = 0; /* by the sequence numbers that came: what is under way at the end is not lost */
 	for (int i = 0; i < 2 * calls; i++) {
-		sent += legs[i].got ? (uint16_t)(legs[i].last_seq - legs[i].first_seq) + 1u : (send || i % 2 == 0 ? (uint64_t)(seconds * 50) : 0);
+		sent += legs[i].got ? (uint16_t)(legs[i].last_seq - legs[i].first_seq) + 1u
+				    : (send || i % 2 == 0 ? (uint64_t)(seconds * 50) : 0);
 		got += legs[i].got;
 	}
 	ret->rss_kb = rss_kb(s->pid);
 	ret->cpu_pct = used / took * 100 * 100 / calls;
 	ret->lost_pct = sent > got ? 100.0 * (double)(sent - got) / (double)sent : 0;
-	fprintf(stderr, "%-22s %6.2f %% of a core per 100, %.2f %% lost, %ld kB\n", s->name, ret->cpu_pct, ret->lost_pct, ret->rss_kb);
+	fprintf(stderr, "%-22s %6.2f %% of a core per 100, %.2f %% lost, %ld kB\n", s->name, ret->cpu_pct,
+		ret->lost_pct, ret->rss_kb);
 	s->stop(s);
 	for (int i = 0; i < 2 * calls; i++)
 		close(legs[i].fd);
@@ -113,7 +121,10 @@ static bool measure(struct system *s, int calls, double seconds, bool send, stru
 	return true;
 }
 
-static int by_value(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : 1; }
+static int by_value(const void *a, const void *b)
+{
+	return *(const double *)a < *(const double *)b ? -1 : 1;
+}
 
 static double median(double *v, int n)
 {
@@ -121,10 +132,12 @@ static double median(double *v, int n)
 	return n ? v[n / 2] : 0;
 }
 
-static void line(const char *name, double value, const char *unit, const char *against, double ratio, const char *goal, bool holds)
+static void line(const char *name, double value, const char *unit, const char *against, double ratio, const char *goal,
+		 bool holds)
 {
-	printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"against\":\"%s\",\"ratio\":%.3f,\"goal\":\"%s\",\"holds\":%s}\n", name,
-	       value, unit, against, ratio, goal, holds ? "true" : "false");
+	printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"against\":\"%s\",\"ratio\":%.3f,\"goal\":\"%s\","
+	       "\"holds\":%s}\n",
+	       name, value, unit, against, ratio, goal, holds ? "true" : "false");
 }
 
 int main(int argc, char **argv)
@@ -136,9 +149,11 @@ int main(int argc, char **argv)
 	r.rlim_cur = r.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &r);
 	pin(1);
-	static const char *const names[SYSTEMS] = { "bare loop", "rtpengine", "parley relay", "parley recording", "parley music" };
-	static bool (*const starts[SYSTEMS])(struct system *, struct leg *, int) = { bare_start, rtpengine_start, core_start,
-		core_start_recording, core_start_music };
+	static const char *const names[SYSTEMS] = { "bare loop",        "rtpengine",    "parley relay",
+						    "parley recording", "parley music", "parley three-party" };
+	static bool (*const starts[SYSTEMS])(struct system *, struct leg *,
+					     int) = { bare_start,           rtpengine_start,  core_start,
+						      core_start_recording, core_start_music, core_start_three };
 	double cpu[SYSTEMS][ROUNDS_MAX], lost[SYSTEMS][ROUNDS_MAX];
 	int n[SYSTEMS] = { 0 };
 	const char *only = getenv("ONLY");
@@ -149,7 +164,7 @@ int main(int argc, char **argv)
 			struct result res;
 			if (only && !strstr(only, names[i]))
 				continue;
-			if (!measure(&s, i == 4 ? 1000 : calls, seconds, i != 4, &res)) {
+			if (!measure(&s, i == 4 ? 1000 : i == 5 ? 150 : calls, seconds, i != 4, &res)) {
 				fprintf(stderr, "%s does not run here\n", s.name);
 				continue;
 			}
@@ -163,13 +178,19 @@ int main(int argc, char **argv)
 	}
 	const char *unit = "% of a core per 100 calls";
 	if (n[2] && n[1])
-		line("media.relay", m[2], unit, "rtpengine in user space", m[2] / m[1], "at most 0.5", m[2] <= 0.5 * m[1] && l[2] < 0.01);
+		line("media.relay", m[2], unit, "rtpengine in user space", m[2] / m[1], "at most 0.5",
+		     m[2] <= 0.5 * m[1] && l[2] < 0.01);
 	if (n[2] && n[0])
-		line("media.relay-bare", m[2], unit, "a bare recv/send loop", m[2] / m[0], "at most 1.25", m[2] <= 1.25 * m[0]);
+		line("media.relay-bare", m[2], unit, "a bare recv/send loop", m[2] / m[0], "at most 1.25",
+		     m[2] <= 1.25 * m[0]);
 	if (n[3])
-		line("media.recording", m[3], unit, "relay without", n[2] ? m[3] / m[2] : 0, "at most 10", m[3] <= 10 && l[3] < 0.01);
+		line("media.recording", m[3], unit, "relay without", n[2] ? m[3] / m[2] : 0, "at most 10",
+		     m[3] <= 10 && l[3] < 0.01);
 	if (n[4])
-		line("media.music", m[4] * 10, "% of a core for 1,000 listeners", "goal", m[4] * 10 / 60, "at most 60, none lost",
-		     m[4] * 10 <= 60 && l[4] < 0.1);
+		line("media.music", m[4] * 10, "% of a core for 1,000 listeners", "goal", m[4] * 10 / 60,
+		     "at most 60, none lost", m[4] * 10 <= 60 && l[4] < 0.1);
+	if (n[5]) /* 150 calls' worth of phones are 100 rooms */
+		line("media.three-party", m[5] * 1.5, "% of a core per 100 rooms", "goal", m[5] * 1.5 / 25,
+		     "at most 25 (400 rooms on a core)", m[5] * 1.5 <= 25 && l[5] < 0.1);
 	return 0;
 }

@@ -36,7 +36,9 @@ void child_stop(struct system *s)
 
 static struct sockaddr_in local(uint16_t port)
 {
-	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return (struct sockaddr_in){ .sin_family = AF_INET,
+				     .sin_port = htons(port),
+				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
 static void bare_loop(int *fds, struct leg *legs, int n)
@@ -45,7 +47,8 @@ static void bare_loop(int *fds, struct leg *legs, int n)
 	struct epoll_event ev[256];
 	uint8_t buf[2048];
 	for (int i = 0; i < n; i++)
-		epoll_ctl(ep, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){ .events = EPOLLIN, .data.u32 = (uint32_t)i });
+		epoll_ctl(ep, EPOLL_CTL_ADD, fds[i],
+			  &(struct epoll_event){ .events = EPOLLIN, .data.u32 = (uint32_t)i });
 	for (;;) {
 		int k = epoll_wait(ep, ev, 256, -1);
 		for (int e = 0; e < k; e++) {
@@ -110,13 +113,15 @@ static bool ng(int fd, uint16_t port, const char *body, char *reply, size_t size
 static bool ng_sdp(int fd, uint16_t port, const char *command, int call, const struct leg *l, uint16_t *ret)
 {
 	char sdp[300], body[1200], reply[8192], id[24], with_to[32] = "";
-	snprintf(sdp, sizeof(sdp), "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP 8 101\r\n"
-		 "a=rtpmap:101 telephone-event/8000\r\n", l->port);
+	snprintf(sdp, sizeof(sdp),
+		 "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP 8 101\r\n"
+		 "a=rtpmap:101 telephone-event/8000\r\n",
+		 l->port);
 	snprintf(id, sizeof(id), "call%d", call);
 	if (strcmp(command, "answer") == 0)
 		snprintf(with_to, sizeof(with_to), "6:to-tag1:b");
-	snprintf(body, sizeof(body), "d7:call-id%zu:%s7:command%zu:%s8:from-tag1:a3:sdp%zu:%s%se", strlen(id), id, strlen(command),
-		 command, strlen(sdp), sdp, with_to);
+	snprintf(body, sizeof(body), "d7:call-id%zu:%s7:command%zu:%s8:from-tag1:a3:sdp%zu:%s%se", strlen(id), id,
+		 strlen(command), command, strlen(sdp), sdp, with_to);
 	if (!ng(fd, port, body, reply, sizeof(reply)))
 		return false;
 	const char *m = strstr(reply, "m=audio ");
@@ -140,8 +145,8 @@ bool rtpengine_start(struct system *s, struct leg *legs, int n_calls)
 		int null = open("/dev/null", O_RDWR);
 		dup2(null, 1);
 		dup2(null, 2);
-		execlp("rtpengine", "rtpengine", "--table=-1", "--interface=127.0.0.1", listen, "--foreground", "--log-level=1",
-		       "--num-threads=1", "--port-min=20000", "--port-max=59999", (char *)NULL);
+		execlp("rtpengine", "rtpengine", "--table=-1", "--interface=127.0.0.1", listen, "--foreground",
+		       "--log-level=1", "--num-threads=1", "--port-min=20000", "--port-max=59999", (char *)NULL);
 		_exit(127);
 	}
 	s->ctl = dup(fd);

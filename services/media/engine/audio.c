@@ -3,12 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-#define TAPS 16	/* the other taps of a half-band filter are zero, but for the middle */
+#define TAPS 16 /* the other taps of a half-band filter are zero, but for the middle */
 #define KEEP (TAPS - 1)
 
 /* Windowed sinc (Kaiser, beta 7), in 1/32768; see test "an upsampled tone has no image". */
-static const int32_t half_taps[TAPS] = { -8, 70, -247, 642, -1415, 2883, -6100, 20559, 20559, -6100, 2883, -1415, 642,
-	-247, 70, -8 };
+static const int32_t half_taps[TAPS] = { -8,    70,    -247, 642,   -1415, 2883, -6100, 20559,
+					 20559, -6100, 2883, -1415, 642,   -247, 70,    -8 };
 
 void audio_add(int32_t *sum, const int16_t *in, size_t n)
 {
@@ -16,7 +16,10 @@ void audio_add(int32_t *sum, const int16_t *in, size_t n)
 		sum[i] += in[i];
 }
 
-static int16_t saturate(int32_t v) { return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v); }
+static int16_t saturate(int32_t v)
+{
+	return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v);
+}
 
 void audio_clip(const int32_t *sum, int16_t *out, size_t n)
 {

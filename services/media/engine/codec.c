@@ -18,12 +18,12 @@ enum codec codec_find(const char *name, size_t n)
 }
 
 /* ITU-T G.711 tables 1 and 2 as constant expressions: sign, segment, step within the segment. */
-#define A_MAG(x) (((x) & 0x70) == 0 ? (((x) & 15) << 4) + 8 : ((((x) & 15) << 4) + 0x108) << ((((x) & 0x70) >> 4) - 1))
-#define A_OF(x) ((x) & 0x80 ? A_MAG(x) : -A_MAG(x))
-#define A1(n) (int16_t)A_OF((n) ^ 0x55)
-#define U_MAG(x) ((((((x) & 15) << 3) + 0x84) << (((x) & 0x70) >> 4)) - 0x84)
-#define U_OF(x) ((x) & 0x80 ? -U_MAG(x) : U_MAG(x))
-#define U1(n) (int16_t)U_OF((n) ^ 0xff)
+#define A_MAG(x) (((x)&0x70) == 0 ? (((x)&15) << 4) + 8 : ((((x)&15) << 4) + 0x108) << ((((x)&0x70) >> 4) - 1))
+#define A_OF(x) ((x)&0x80 ? A_MAG(x) : -A_MAG(x))
+#define A1(n) (int16_t) A_OF((n) ^ 0x55)
+#define U_MAG(x) ((((((x)&15) << 3) + 0x84) << (((x)&0x70) >> 4)) - 0x84)
+#define U_OF(x) ((x)&0x80 ? -U_MAG(x) : U_MAG(x))
+#define U1(n) (int16_t) U_OF((n) ^ 0xff)
 #define FOUR(F, n) F(n), F((n) + 1), F((n) + 2), F((n) + 3)
 #define SIXTEEN(F, n) FOUR(F, n), FOUR(F, (n) + 4), FOUR(F, (n) + 8), FOUR(F, (n) + 12)
 #define SIXTY4(F, n) SIXTEEN(F, n), SIXTEEN(F, (n) + 16), SIXTEEN(F, (n) + 32), SIXTEEN(F, (n) + 48)
@@ -51,7 +51,7 @@ uint8_t g711_u_code(int16_t linear)
 	unsigned mag = (unsigned)(linear < 0 ? -(int)linear : (int)linear);
 	mag = (mag > 32635 ? 32635 : mag) + 0x84;
 	unsigned seg = 24u - (unsigned)__builtin_clz(mag);
-	return (uint8_t)~(sign | seg << 4 | (mag >> (seg + 3) & 15));
+	return (uint8_t) ~(sign | seg << 4 | (mag >> (seg + 3) & 15));
 }
 
 void g711_decode(enum codec c, const uint8_t *in, size_t n, int16_t *out)

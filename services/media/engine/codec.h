@@ -8,12 +8,12 @@
 enum codec { CODEC_PCMU, CODEC_PCMA, CODEC_OPUS, CODEC_N, CODEC_NONE = CODEC_N };
 
 struct codec_info {
-	const char *name;     /* of a=rtpmap; compared without case */
-	uint32_t clock_hz;    /* RTP clock; Opus is always 48,000 (RFC 7587 4.1) */
-	uint8_t channels;     /* as written in a=rtpmap; 1 is left out */
-	uint8_t static_pt;    /* RFC 3551 6, or 255: dynamic */
-	uint8_t offer_pt;     /* the number we offer it under */
-	const char *fmtp;     /* what we say about it, or NULL */
+	const char *name;  /* of a=rtpmap; compared without case */
+	uint32_t clock_hz; /* RTP clock; Opus is always 48,000 (RFC 7587 4.1) */
+	uint8_t channels;  /* as written in a=rtpmap; 1 is left out */
+	uint8_t static_pt; /* RFC 3551 6, or 255: dynamic */
+	uint8_t offer_pt;  /* the number we offer it under */
+	const char *fmtp;  /* what we say about it, or NULL */
 };
 extern const struct codec_info codec_infos[CODEC_N];
 /** CODEC_NONE when we do not speak it. n: length of name. */

@@ -15,7 +15,10 @@ void jb_reset(struct jb *j)
 	j->playing = j->any = false;
 }
 
-static int place(uint16_t seq) { return seq % JB_SLOTS; }
+static int place(uint16_t seq)
+{
+	return seq % JB_SLOTS;
+}
 
 static void forget(struct jb *j, uint16_t seq)
 {

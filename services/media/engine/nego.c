@@ -3,7 +3,12 @@
 #include <strings.h>
 
 enum { TE_OFFER_PT = 101, TE48_OFFER_PT = 110 };
-#define MUST(x) do { enum pl_err err_ = (x); if (err_) return err_; } while (0)
+#define MUST(x)                                                                                                        \
+	do {                                                                                                           \
+		enum pl_err err_ = (x);                                                                                \
+		if (err_)                                                                                              \
+			return err_;                                                                                   \
+	} while (0)
 
 static enum pl_err refuse(const char **what, enum pl_err err, const char *text)
 {
@@ -11,7 +16,10 @@ static enum pl_err refuse(const char **what, enum pl_err err, const char *text)
 	return err;
 }
 
-static bool is_te(const struct sdp_fmt *f) { return f->name.n == 15 && strncasecmp(f->name.s, "telephone-event", 15) == 0; }
+static bool is_te(const struct sdp_fmt *f)
+{
+	return f->name.n == 15 && strncasecmp(f->name.s, "telephone-event", 15) == 0;
+}
 
 static enum codec fmt_codec(const struct sdp_fmt *f)
 {
@@ -34,7 +42,8 @@ static bool proto_fits(const struct sdp_media *m, bool webrtc)
 static const struct sdp_media *pick_media(const struct sdp *d, bool webrtc)
 {
 	for (size_t i = 0; i < d->n_media; i++)
-		if (d->media[i].audio && (d->media[i].port != 0 || d->media[i].bundle_only) && proto_fits(&d->media[i], webrtc))
+		if (d->media[i].audio && (d->media[i].port != 0 || d->media[i].bundle_only) &&
+		    proto_fits(&d->media[i], webrtc))
 			return &d->media[i];
 	return NULL;
 }
@@ -125,7 +134,8 @@ static enum pl_err take_place(struct nego *n, const struct sdp_media *m, bool we
 }
 
 /* --- writing --- */
-static void put_fmt(struct sdp_out *o, uint8_t pt, const char *name, uint32_t clock_hz, unsigned channels, const char *fmtp)
+static void put_fmt(struct sdp_out *o, uint8_t pt, const char *name, uint32_t clock_hz, unsigned channels,
+		    const char *fmtp)
 {
 	sdp_put(o, "a=rtpmap:");
 	sdp_put_u(o, pt);
@@ -336,8 +346,9 @@ enum pl_err nego_answer(const struct nego_us *us, const struct sdp *offer, struc
 	memset(ret, 0, sizeof(*ret));
 	clear_pts(ret);
 	if (!m)
-		return refuse(what, PL_E_UNSUPPORTED, us->webrtc ? "the offer has no UDP/TLS/RTP/SAVPF audio"
-								   : "the offer has no RTP/AVP audio");
+		return refuse(what, PL_E_UNSUPPORTED,
+			      us->webrtc ? "the offer has no UDP/TLS/RTP/SAVPF audio"
+					 : "the offer has no RTP/AVP audio");
 	MUST(agree(us, m, ret, what));
 	ret->rx_pt[ret->codec] = ret->tx_pt[ret->codec];
 	ret->te_rx_pt = ret->te_tx_pt;

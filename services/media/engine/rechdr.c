@@ -1,8 +1,19 @@
 #include "rechdr.h"
 
 static const uint8_t magic[8] = { 'P', 'L', 'R', 'E', 'C', 0, 13, 10 };
-enum { AT_VERSION = 8, AT_FORMAT = 9, AT_STARTED = 16, AT_KEY_ID = 24, AT_WRAPPED = 32, AT_STREAM = 104, AT_ID = 128,
-       AT_ROOM = 192, AT_OWNER = 256, AT_NODE = 320, AT_SAMPLES = REC_HDR_SIGNED };
+enum {
+	AT_VERSION = 8,
+	AT_FORMAT = 9,
+	AT_STARTED = 16,
+	AT_KEY_ID = 24,
+	AT_WRAPPED = 32,
+	AT_STREAM = 104,
+	AT_ID = 128,
+	AT_ROOM = 192,
+	AT_OWNER = 256,
+	AT_NODE = 320,
+	AT_SAMPLES = REC_HDR_SIGNED
+};
 
 void rec_put64(uint8_t *p, uint64_t v)
 {

@@ -15,8 +15,13 @@ bool rtp_parse(const uint8_t *p, size_t n, struct rtp_pkt *ret)
 	size_t pad = p[0] & 0x20 ? p[n - 1] : 0;
 	if ((p[0] & 0x20 && pad == 0) || at + pad > n)
 		return false;
-	*ret = (struct rtp_pkt){ .pt = p[1] & 0x7f, .marker = p[1] >> 7, .seq = rtp_get16(p + 2), .ts = rtp_get32(p + 4),
-		.ssrc = rtp_get32(p + 8), .payload = p + at, .len = n - at - pad };
+	*ret = (struct rtp_pkt){ .pt = p[1] & 0x7f,
+				 .marker = p[1] >> 7,
+				 .seq = rtp_get16(p + 2),
+				 .ts = rtp_get32(p + 4),
+				 .ssrc = rtp_get32(p + 8),
+				 .payload = p + at,
+				 .len = n - at - pad };
 	return true;
 }
 
@@ -124,14 +129,16 @@ static void tx_sent(struct rtp_tx *tx, uint16_t seq, uint32_t ts, uint32_t frame
 struct rtp_out rtp_tx_own(struct rtp_tx *tx, uint64_t source, uint32_t samples, int64_t now_us)
 {
 	bool fresh = !tx->started || tx->source != source;
-	struct rtp_out o = { .seq = (uint16_t)(tx->seq + 1), .ts = fresh ? tx_resume_ts(tx, now_us) : tx->ts + tx->frame,
-		.marker = fresh };
+	struct rtp_out o = { .seq = (uint16_t)(tx->seq + 1),
+			     .ts = fresh ? tx_resume_ts(tx, now_us) : tx->ts + tx->frame,
+			     .marker = fresh };
 	tx->source = source;
 	tx_sent(tx, o.seq, o.ts, samples, now_us);
 	return o;
 }
 
-struct rtp_out rtp_tx_relay(struct rtp_tx *tx, uint64_t source, const struct rtp_pkt *in, uint32_t frame, int64_t now_us)
+struct rtp_out rtp_tx_relay(struct rtp_tx *tx, uint64_t source, const struct rtp_pkt *in, uint32_t frame,
+			    int64_t now_us)
 {
 	bool fresh = !tx->started || tx->source != source || tx->in_ssrc != in->ssrc;
 	uint16_t seq = (uint16_t)(in->seq + tx->seq_off);

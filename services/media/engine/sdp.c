@@ -3,9 +3,15 @@
 #include <strings.h>
 
 /* --- slices --- */
-static bool starts(struct sdp_str s, const char *with) { return s.n >= strlen(with) && memcmp(s.s, with, strlen(with)) == 0; }
+static bool starts(struct sdp_str s, const char *with)
+{
+	return s.n >= strlen(with) && memcmp(s.s, with, strlen(with)) == 0;
+}
 
-static struct sdp_str after(struct sdp_str s, size_t n) { return (struct sdp_str){ s.s + n, s.n - n }; }
+static struct sdp_str after(struct sdp_str s, size_t n)
+{
+	return (struct sdp_str){ s.s + n, s.n - n };
+}
 
 /* Cuts the part before the first `sep` off *s; without one it is all of it. */
 static struct sdp_str cut(struct sdp_str *s, char sep)
@@ -58,9 +64,11 @@ static enum pl_err take_c(struct sdp *d, struct sdp_str v, char addr[SDP_ADDR_LE
 
 static enum sdp_proto proto_of(struct sdp_str s)
 {
-	static const char *const names[] = { [SDP_RTP_AVP] = "RTP/AVP", [SDP_RTP_AVPF] = "RTP/AVPF",
-		[SDP_RTP_SAVP] = "RTP/SAVP", [SDP_RTP_SAVPF] = "RTP/SAVPF", [SDP_TLS_SAVP] = "UDP/TLS/RTP/SAVP",
-		[SDP_TLS_SAVPF] = "UDP/TLS/RTP/SAVPF" };
+	static const char *const names[] = {
+		[SDP_RTP_AVP] = "RTP/AVP",           [SDP_RTP_AVPF] = "RTP/AVPF",
+		[SDP_RTP_SAVP] = "RTP/SAVP",         [SDP_RTP_SAVPF] = "RTP/SAVPF",
+		[SDP_TLS_SAVP] = "UDP/TLS/RTP/SAVP", [SDP_TLS_SAVPF] = "UDP/TLS/RTP/SAVPF"
+	};
 	for (int i = SDP_RTP_AVP; i <= SDP_TLS_SAVPF; i++)
 		if (sdp_is(s, names[i]))
 			return (enum sdp_proto)i;
@@ -229,10 +237,14 @@ static enum pl_err take_line(struct sdp *d, struct sdp_str line)
 		return bad(d, "a line must be <letter>=<value>");
 	struct sdp_str v = after(line, 2);
 	switch (line.s[0]) {
-	case 'c': return take_c(d, v, m ? m->addr : d->addr, m ? &m->ip6 : &d->ip6);
-	case 'm': return take_m(d, v);
-	case 'a': return take_a(d, m, v);
-	default: return PL_OK;
+	case 'c':
+		return take_c(d, v, m ? m->addr : d->addr, m ? &m->ip6 : &d->ip6);
+	case 'm':
+		return take_m(d, v);
+	case 'a':
+		return take_a(d, m, v);
+	default:
+		return PL_OK;
 	}
 }
 
@@ -294,7 +306,10 @@ void sdp_put_n(struct sdp_out *o, const char *s, size_t n)
 	o->buf[o->len] = '\0';
 }
 
-void sdp_put(struct sdp_out *o, const char *s) { sdp_put_n(o, s, strlen(s)); }
+void sdp_put(struct sdp_out *o, const char *s)
+{
+	sdp_put_n(o, s, strlen(s));
+}
 
 void sdp_put_u(struct sdp_out *o, uint64_t v)
 {

@@ -5,10 +5,19 @@
 #include "rtp.h"
 
 enum {
-	COOKIE = 0x2112a442, BINDING = 1,
-	AT_USERNAME = 0x0006, AT_INTEGRITY = 0x0008, AT_ERROR = 0x0009, AT_UNKNOWN = 0x000a, AT_XOR_MAPPED = 0x0020,
-	AT_PRIORITY = 0x0024, AT_USE_CANDIDATE = 0x0025, AT_FINGERPRINT = 0x8028, AT_CONTROLLED = 0x8029,
-	INTEGRITY_BYTES = 24, FINGERPRINT_BYTES = 8
+	COOKIE = 0x2112a442,
+	BINDING = 1,
+	AT_USERNAME = 0x0006,
+	AT_INTEGRITY = 0x0008,
+	AT_ERROR = 0x0009,
+	AT_UNKNOWN = 0x000a,
+	AT_XOR_MAPPED = 0x0020,
+	AT_PRIORITY = 0x0024,
+	AT_USE_CANDIDATE = 0x0025,
+	AT_FINGERPRINT = 0x8028,
+	AT_CONTROLLED = 0x8029,
+	INTEGRITY_BYTES = 24,
+	FINGERPRINT_BYTES = 8
 };
 #define FINGERPRINT_XOR UINT32_C(0x5354554e)
 
@@ -40,12 +49,19 @@ static void take_attr(const uint8_t *p, size_t at, uint16_t type, size_t len, st
 		if (len == 20)
 			ret->integrity_at = at - 4;
 		break;
-	case AT_USE_CANDIDATE: ret->use_candidate = true; break;
-	case AT_CONTROLLED: ret->controlled = true; break;
-	case AT_XOR_MAPPED: ret->has_addr = true; break;
+	case AT_USE_CANDIDATE:
+		ret->use_candidate = true;
+		break;
+	case AT_CONTROLLED:
+		ret->controlled = true;
+		break;
+	case AT_XOR_MAPPED:
+		ret->has_addr = true;
+		break;
 	case AT_PRIORITY:
 	case AT_ERROR:
-	case AT_UNKNOWN: break;
+	case AT_UNKNOWN:
+		break;
 	default:
 		if (type < 0x8000 && !ret->unknown)
 			ret->unknown = type;
@@ -132,8 +148,8 @@ static size_t seal(uint8_t *out, size_t at, const char *key, stun_hmac_fn hmac)
 	return attr(out, at, AT_FINGERPRINT, crc, sizeof(crc));
 }
 
-size_t stun_success(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES], const struct stun_addr *from, const char *key,
-		    stun_hmac_fn hmac)
+size_t stun_success(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES], const struct stun_addr *from,
+		    const char *key, stun_hmac_fn hmac)
 {
 	size_t at = head(out, 0x0101, id), ip = from->ip6 ? 16 : 4;
 	uint8_t v[20] = { 0, from->ip6 ? 2 : 1 };
@@ -144,8 +160,8 @@ size_t stun_success(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES]
 	return seal(out, at, key, hmac);
 }
 
-size_t stun_error(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES], unsigned code, const char *reason, const char *key,
-		  stun_hmac_fn hmac)
+size_t stun_error(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES], unsigned code, const char *reason,
+		  const char *key, stun_hmac_fn hmac)
 {
 	uint8_t v[64] = { 0, 0, (uint8_t)(code / 100), (uint8_t)(code % 100) };
 	size_t len = strlen(reason);
@@ -154,8 +170,8 @@ size_t stun_error(uint8_t out[STUN_REPLY_MAX], const uint8_t id[STUN_ID_BYTES], 
 	return seal(out, attr(out, head(out, 0x0111, id), AT_ERROR, v, 4 + len), key, hmac);
 }
 
-size_t stun_request(uint8_t *out, const uint8_t id[STUN_ID_BYTES], const char *username, bool use_candidate, const char *key,
-		    stun_hmac_fn hmac)
+size_t stun_request(uint8_t *out, const uint8_t id[STUN_ID_BYTES], const char *username, bool use_candidate,
+		    const char *key, stun_hmac_fn hmac)
 {
 	static const uint8_t prio[4] = { 0x6e, 0, 0x1, 0xff }, tie[8] = { 1 };
 	size_t at = attr(out, head(out, BINDING, id), AT_USERNAME, username, strlen(username));

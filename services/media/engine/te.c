@@ -6,7 +6,10 @@ enum { DIGIT_STEPS = 5, END_REPEATS = 2, GAP_STEPS = 3, ALL_STEPS = DIGIT_STEPS 
 
 static const char digits[] = "0123456789*#ABCD";
 
-char te_event_digit(uint8_t event) { return event < 16 ? digits[event] : '\0'; }
+char te_event_digit(uint8_t event)
+{
+	return event < 16 ? digits[event] : '\0';
+}
 
 int te_digit_event(char digit)
 {

@@ -12,8 +12,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (sdp_parse((const char *)data, n, &d))
 		return 0;
 	for (int webrtc = 0; webrtc < 2; webrtc++) {
-		struct nego_us us = { .addr = "192.0.2.1", .port = 20000, .rtcp_port = webrtc ? 0 : 20001, .codecs = codecs, .n_codecs = 3,
-			.webrtc = webrtc, .ufrag = "abcd", .pwd = "abcdefghijklmnopqrstuv", .fingerprint = fingerprint, .cname = "p" };
+		struct nego_us us = { .addr = "192.0.2.1",
+				      .port = 20000,
+				      .rtcp_port = webrtc ? 0 : 20001,
+				      .codecs = codecs,
+				      .n_codecs = 3,
+				      .webrtc = webrtc,
+				      .ufrag = "abcd",
+				      .pwd = "abcdefghijklmnopqrstuv",
+				      .fingerprint = fingerprint,
+				      .cname = "p" };
 		struct nego a;
 		struct sdp_out o = { buf, sizeof(buf), 0, false };
 		if (!nego_answer(&us, &d, &a, &o, &what) && a.tx_pt[a.codec] > 127)

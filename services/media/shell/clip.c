@@ -9,13 +9,13 @@
 enum { FILES_MAX = 64, KEY_MAX = 80, CHECK_AGAIN_US = 5000000, SAY_MAX = 2000 };
 
 enum state { NEW, LOADING, READY };
-struct entry {			/* one source as it is asked for: one clip, or those of a folder */
+struct entry { /* one source as it is asked for: one clip, or those of a folder */
 	UT_hash_handle hh;
 	char key[KEY_MAX];
 	struct clips *owner;
 	enum state state;
 	enum source_kind kind;
-	struct clip_want want;	/* path: of the file or folder, without ending; of the speech once it is made */
+	struct clip_want want; /* path: of the file or folder, without ending; of the speech once it is made */
 	struct timespec mtime;
 	struct clip *clips[FILES_MAX];
 	size_t n;
@@ -23,14 +23,19 @@ struct entry {			/* one source as it is asked for: one clip, or those of a folde
 	struct pl_why why;
 	int64_t used_us, checked_us;
 	struct pl_list waiters;
-	unsigned refs;		/* the table's and those of slots */
+	unsigned refs; /* the table's and those of slots */
 };
 
 struct resolve {
 	void (*done)(void *arg, struct play_list *l);
 	void *arg;
 	size_t n, waits;
-	struct slot { struct pl_list link; struct resolve *r; struct entry *e; uint32_t silence; } slots[];
+	struct slot {
+		struct pl_list link;
+		struct resolve *r;
+		struct entry *e;
+		uint32_t silence;
+	} slots[];
 };
 
 struct clips {
@@ -86,7 +91,8 @@ static void load_folder(struct entry *e)
 		e->mtime = st.st_mtim;
 	for (int i = 0; i < n; i++) {
 		struct clip_want w = { .kind = CLIP_FILE };
-		if (!e->err && e->n < FILES_MAX && snprintf(w.path, sizeof(w.path), "%s/%s", e->want.path, names[i]->d_name) < (int)sizeof(w.path))
+		if (!e->err && e->n < FILES_MAX &&
+		    snprintf(w.path, sizeof(w.path), "%s/%s", e->want.path, names[i]->d_name) < (int)sizeof(w.path))
 			load_one(e, &w);
 		free(names[i]);
 	}
@@ -158,7 +164,8 @@ static bool changed(struct clips *c, struct entry *e)
 	struct timespec mtime = { 0 };
 	struct stat st;
 	int64_t now = pl_loop_now_us(c->main);
-	if (e->state != READY || e->kind == SOURCE_TONE || e->kind == SOURCE_SAY || now - e->checked_us < CHECK_AGAIN_US)
+	if (e->state != READY || e->kind == SOURCE_TONE || e->kind == SOURCE_SAY ||
+	    now - e->checked_us < CHECK_AGAIN_US)
 		return false;
 	e->checked_us = now;
 	pl_strlcpy(path, e->want.path, sizeof(path));
@@ -272,7 +279,8 @@ static bool name_ok(const char *s)
 	if (pl_empty(s) || *s == '/' || strstr(s, "..") || strlen(s) > 200)
 		return false;
 	for (; *s; s++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || strchr("-_./", *s)))
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+		      strchr("-_./", *s)))
 			return false;
 	return true;
 }
@@ -296,8 +304,9 @@ static enum pl_err describe(struct clips *c, const struct source *s, struct entr
 static void make_key(const struct source *s, char key[KEY_MAX])
 {
 	const char *text = s->text ? s->text : "", *lang = s->language ? s->language : "";
-	snprintf(key, KEY_MAX, "%d:%016" PRIx64 "%016" PRIx64 ":%zu:%u:%u:%u:%u", (int)s->kind, pl_hash(text, strlen(text)),
-		 pl_hash(lang, strlen(lang)), strlen(text), s->hz1, s->hz2, s->on_ms, s->off_ms);
+	snprintf(key, KEY_MAX, "%d:%016" PRIx64 "%016" PRIx64 ":%zu:%u:%u:%u:%u", (int)s->kind,
+		 pl_hash(text, strlen(text)), pl_hash(lang, strlen(lang)), strlen(text), s->hz1, s->hz2, s->on_ms,
+		 s->off_ms);
 }
 
 static struct entry *entry_get(struct clips *c, const struct source *s)
@@ -336,12 +345,14 @@ static void begin(struct clips *c, const struct source *s, struct entry *e)
 	else if (s->kind != SOURCE_SAY)
 		start_load(e);
 	else if (pl_empty(s->text) || strlen(s->text) > SAY_MAX)
-		said(e, NULL, &(struct pl_why){ .err = PL_E_FORMAT, .text = "a text to say has 1 to 2,000 characters" });
+		said(e, NULL,
+		     &(struct pl_why){ .err = PL_E_FORMAT, .text = "a text to say has 1 to 2,000 characters" });
 	else if (tts_say(c->tts, s->text, s->language, said, e, &e->why))
 		said(e, NULL, &(struct pl_why){ .err = e->why.err, .text = "too many texts wait to be spoken" });
 }
 
-bool clips_resolve(struct clips *c, const struct source *sources, size_t n, void (*done)(void *arg, struct play_list *l), void *arg)
+bool clips_resolve(struct clips *c, const struct source *sources, size_t n,
+		   void (*done)(void *arg, struct play_list *l), void *arg)
 {
 	struct resolve *r = calloc(1, sizeof(*r) + n * sizeof(r->slots[0]));
 	if (!r) {
@@ -372,7 +383,10 @@ bool clips_resolve(struct clips *c, const struct source *sources, size_t n, void
 	return true;
 }
 
-uint64_t clips_bytes(const struct clips *c) { return c->bytes; }
+uint64_t clips_bytes(const struct clips *c)
+{
+	return c->bytes;
+}
 
 enum pl_err clips_open(struct clips **ret, struct pl_loop *main, const struct core_cfg *cfg, struct pl_why *why)
 {
@@ -395,7 +409,8 @@ void clips_close(struct clips *c)
 	tts_close(c->tts);
 	while (c->loading > 0)
 		pl_loop_turn(c->main);
-	HASH_ITER (hh, c->table, e, next) {
+	HASH_ITER(hh, c->table, e, next)
+	{
 		HASH_DEL(c->table, e);
 		entry_unref(e);
 	}

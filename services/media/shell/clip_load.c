@@ -7,7 +7,11 @@
 
 enum { LONGEST_S = 1800, BLOCK = 4096, CHANNELS_MAX = 8 };
 
-struct reader { SNDFILE *f; int channels; float in[BLOCK * CHANNELS_MAX], mono[BLOCK]; };
+struct reader {
+	SNDFILE *f;
+	int channels;
+	float in[BLOCK * CHANNELS_MAX], mono[BLOCK];
+};
 
 static long read_mono(void *arg, float **data)
 {
@@ -23,8 +27,10 @@ static long read_mono(void *arg, float **data)
 	return (long)n;
 }
 
-/* The whole file at rate_hz. ret_n: samples, before the fill to whole frames of 20 ms; room for those is there, zeroed. */
-static enum pl_err read_at(const char *path, int rate_hz, int16_t **ret, size_t *ret_n, int *ret_rate, struct pl_why *why)
+/* The whole file at rate_hz. ret_n: samples, before the fill to whole frames of 20 ms; room for those is there, zeroed.
+ */
+static enum pl_err read_at(const char *path, int rate_hz, int16_t **ret, size_t *ret_n, int *ret_rate,
+			   struct pl_why *why)
 {
 	SF_INFO info = { 0 };
 	int err = 0;
@@ -39,7 +45,8 @@ static enum pl_err read_at(const char *path, int rate_hz, int16_t **ret, size_t 
 	r->channels = info.channels;
 	size_t frame = (size_t)rate_hz / 50, cap = 0, n = 0;
 	int16_t *pcm = NULL;
-	if (info.channels < 1 || info.channels > CHANNELS_MAX || info.frames <= 0 || info.frames / info.samplerate > LONGEST_S)
+	if (info.channels < 1 || info.channels > CHANNELS_MAX || info.frames <= 0 ||
+	    info.frames / info.samplerate > LONGEST_S)
 		res = pl_why_set(why, PL_E_FORMAT, "%s: must have 1 to 8 channels and at most 30 minutes", path);
 	if (!res) {
 		cap = (size_t)((double)info.frames * rate_hz / info.samplerate) + 4 * frame;
@@ -49,7 +56,8 @@ static enum pl_err read_at(const char *path, int rate_hz, int16_t **ret, size_t 
 			res = pl_why_set(why, PL_E_NOMEM, "%s: memory is out", path);
 	}
 	for (float out[BLOCK]; !res && n + frame < cap;) {
-		long got = src_callback_read(src, (double)rate_hz / info.samplerate, (long)PL_MIN(cap - frame - n, (size_t)BLOCK), out);
+		long got = src_callback_read(src, (double)rate_hz / info.samplerate,
+					     (long)PL_MIN(cap - frame - n, (size_t)BLOCK), out);
 		if (got <= 0)
 			break;
 		src_float_to_short_array(out, pcm + n, (int)got);
@@ -105,7 +113,8 @@ enum pl_err clip_load(struct clip **ret, const struct clip_want *w, struct pl_wh
 	if (!c)
 		return pl_why_set(why, PL_E_NOMEM, "sound: memory is out");
 	atomic_init(&c->refs, 1);
-	enum pl_err err = w->kind == CLIP_TONE ? make_tone(c, w, &n, why) : read_at(w->path, 8000, &c->pcm, &n, &rate, why);
+	enum pl_err err =
+		w->kind == CLIP_TONE ? make_tone(c, w, &n, why) : read_at(w->path, 8000, &c->pcm, &n, &rate, why);
 	if (!err && rate > 8000)
 		err = read_at(w->path, 16000, &c->wide, &n_wide, &rate, why);
 	if (!err)

@@ -4,8 +4,15 @@
 
 #include "media.h"
 
-enum { STRIDE = 200, STRIDE_MAX = 1400, LONGEST = 1920 /* 120 ms at 16 kHz */, FIFO = 2400, OPUS_BPS = 24000,
-       OPUS_COMPLEXITY = 5, CONCEAL_MAX = 3 };
+enum {
+	STRIDE = 200,
+	STRIDE_MAX = 1400,
+	LONGEST = 1920 /* 120 ms at 16 kHz */,
+	FIFO = 2400,
+	OPUS_BPS = 24000,
+	OPUS_COMPLEXITY = 5,
+	CONCEAL_MAX = 3
+};
 
 struct dec *dec_new(unsigned rate_hz)
 {
@@ -108,7 +115,8 @@ void dec_pull(struct dec *d)
 			conceal(d, d->opus != NULL);
 			return;
 		}
-		size_t n = s.codec == CODEC_OPUS ? decode_opus(d, p, s.len, pcm) : decode_g711(d, (enum codec)s.codec, p, s.len, pcm);
+		size_t n = s.codec == CODEC_OPUS ? decode_opus(d, p, s.len, pcm)
+						 : decode_g711(d, (enum codec)s.codec, p, s.len, pcm);
 		d->gap = 0;
 		if (n == frame && d->fifo_n == 0) {
 			memcpy(d->pcm, pcm, frame * sizeof(*pcm));

@@ -8,13 +8,13 @@
 
 enum { YOUNG_US = 20000000 };
 
-struct place {			/* a room, as the main thread knows it */
+struct place { /* a room, as the main thread knows it */
 	UT_hash_handle hh;
 	char id[ID_LEN], owner[ID_LEN];
 	struct worker *w;
 	uint64_t seq;
-	unsigned jobs;		/* on their way */
-	int recordings;	/* whose end is still to be told; the end may overtake the answer: then below 0 for a moment */
+	unsigned jobs;  /* on their way */
+	int recordings; /* whose end is still to be told; the end may overtake the answer: then below 0 for a moment */
 	bool gone;
 	int64_t made_us, heard_us;
 };
@@ -34,10 +34,22 @@ struct core {
 	bool closing, draining;
 };
 
-struct pl_loop *core_loop(struct core *c) { return c->main; }
-const struct core_cfg *core_config(const struct core *c) { return &c->cfg; }
-struct rec_writer *core_writer(struct core *c) { return c->writer; }
-struct wrtc_cert *core_cert(struct core *c) { return c->cert; }
+struct pl_loop *core_loop(struct core *c)
+{
+	return c->main;
+}
+const struct core_cfg *core_config(const struct core *c)
+{
+	return &c->cfg;
+}
+struct rec_writer *core_writer(struct core *c)
+{
+	return c->writer;
+}
+struct wrtc_cert *core_cert(struct core *c)
+{
+	return c->cert;
+}
 
 static struct place *place_find(struct core *c, const char *id)
 {
@@ -103,9 +115,19 @@ void core_job_done(struct job *j) /* on the worker */
 }
 
 /* What a player was waiting for goes to it as a job of one operation. */
-struct late { struct core *c; struct job job; struct op op; struct op_result result; char room[ID_LEN], player[ID_LEN]; bool sync; };
+struct late {
+	struct core *c;
+	struct job job;
+	struct op op;
+	struct op_result result;
+	char room[ID_LEN], player[ID_LEN];
+	bool sync;
+};
 
-static void late_done(struct job *j) { free(j->arg); }
+static void late_done(struct job *j)
+{
+	free(j->arg);
+}
 
 static void send_late(struct late *l)
 {
@@ -138,8 +160,13 @@ static void resolve(struct core *c, const struct job *j, struct op *op)
 	pl_strlcpy(l->room, j->room_id, sizeof(l->room));
 	pl_strlcpy(l->player, op->id, sizeof(l->player));
 	l->op = (struct op){ .kind = OP_PLAY_READY, .id = l->player };
-	l->job = (struct job){ .room_id = l->room, .ops = &l->op, .n_ops = 1, .results = &l->result, .done = late_done, .arg = l,
-		.core = c };
+	l->job = (struct job){ .room_id = l->room,
+			       .ops = &l->op,
+			       .n_ops = 1,
+			       .results = &l->result,
+			       .done = late_done,
+			       .arg = l,
+			       .core = c };
 	l->sync = true;
 	if (clips_resolve(c->clips, op->sources, op->n_sources, resolved, l)) {
 		op->list = l->op.list;
@@ -165,7 +192,8 @@ static enum pl_err check(struct core *c, struct job *j)
 		return pl_why_field(&j->why, PL_E_FORMAT, "owner", "must have at most 63 characters");
 	for (size_t i = 0; i < j->n_ops; i++)
 		if (j->ops[i].kind != OP_DESTROY_ROOM && (pl_empty(j->ops[i].id) || strlen(j->ops[i].id) >= ID_LEN))
-			return pl_why_field(&j->why, PL_E_FORMAT, "operations", "operation %zu: an id has 1 to 63 characters", i);
+			return pl_why_field(&j->why, PL_E_FORMAT, "operations",
+					    "operation %zu: an id has 1 to 63 characters", i);
 	return PL_OK;
 }
 
@@ -206,7 +234,10 @@ void core_apply(struct core *c, struct job *j)
 	}
 }
 
-void core_drain(struct core *c) { c->draining = true; }
+void core_drain(struct core *c)
+{
+	c->draining = true;
+}
 
 /* --- events --- */
 static void deliver(void *arg)
@@ -237,9 +268,17 @@ void core_post_event(struct core *c, struct event *ev) /* from any thread */
 }
 
 /* --- whose rooms --- */
-struct ending { struct job job; struct op op; struct op_result result; char room[ID_LEN]; };
+struct ending {
+	struct job job;
+	struct op op;
+	struct op_result result;
+	char room[ID_LEN];
+};
 
-static void ending_done(struct job *j) { free(j->arg); }
+static void ending_done(struct job *j)
+{
+	free(j->arg);
+}
 
 static void end_room(struct core *c, struct place *p, const char *reason)
 {
@@ -249,8 +288,14 @@ static void end_room(struct core *c, struct place *p, const char *reason)
 	log_info("room.ended", LOG_S("room", p->id), LOG_S("reason", reason), LOG_S("owner", p->owner));
 	pl_strlcpy(e->room, p->id, sizeof(e->room));
 	e->op.kind = OP_DESTROY_ROOM;
-	e->job = (struct job){ .room_id = e->room, .ops = &e->op, .n_ops = 1, .results = &e->result, .done = ending_done, .arg = e,
-		.core = c, .worker = p->w };
+	e->job = (struct job){ .room_id = e->room,
+			       .ops = &e->op,
+			       .n_ops = 1,
+			       .results = &e->result,
+			       .done = ending_done,
+			       .arg = e,
+			       .core = c,
+			       .worker = p->w };
 	p->jobs++;
 	if (pl_loop_post(p->w->loop, worker_run_job, &e->job)) {
 		p->jobs--; /* again at the next look */
@@ -258,11 +303,14 @@ static void end_room(struct core *c, struct place *p, const char *reason)
 	}
 }
 
-void core_keep_rooms(struct core *c, const char *owner, const char *const *ids, size_t n, void (*unknown)(void *arg, const char *id),
-		     void *arg)
+void core_keep_rooms(struct core *c, const char *owner, const char *const *ids, size_t n,
+		     void (*unknown)(void *arg, const char *id), void *arg)
 {
 	struct place *p, *next;
-	struct keep { UT_hash_handle hh; const char *id; } *want = NULL, *k, *kn, *all = calloc(n + 1, sizeof(*all));
+	struct keep {
+		UT_hash_handle hh;
+		const char *id;
+	} *want = NULL, *k, *kn, *all = calloc(n + 1, sizeof(*all));
 	int64_t now = pl_mono_us();
 	for (size_t i = 0; all && i < n; i++) {
 		p = place_find(c, ids[i]);
@@ -277,13 +325,14 @@ void core_keep_rooms(struct core *c, const char *owner, const char *const *ids, 
 		if (!k)
 			HASH_ADD_KEYPTR(hh, want, p->id, strlen(p->id), &all[i]);
 	}
-	HASH_ITER (hh, c->places, p, next) {
+	HASH_ITER(hh, c->places, p, next)
+	{
 		HASH_FIND_STR(want, p->id, k);
 		if (all && !k && !p->gone && !p->jobs && strcmp(p->owner, owner) == 0 && now - p->made_us > YOUNG_US)
 			end_room(c, p, "its owner does not know it");
 	}
-	HASH_ITER (hh, want, k, kn)
-		HASH_DEL(want, k);
+	HASH_ITER(hh, want, k, kn)
+	HASH_DEL(want, k);
 	free(all);
 }
 
@@ -291,16 +340,18 @@ void core_expire(struct core *c, int64_t timeout_us)
 {
 	struct place *p, *next;
 	int64_t now = pl_mono_us();
-	HASH_ITER (hh, c->places, p, next)
-		if (!p->gone && !p->jobs && now - p->heard_us > timeout_us)
-			end_room(c, p, "its owner is silent");
+	HASH_ITER(hh, c->places, p, next)
+	if (!p->gone && !p->jobs && now - p->heard_us > timeout_us)
+		end_room(c, p, "its owner is silent");
 }
 
 /* --- figures --- */
 void core_count(struct core *c, struct core_counts *ret)
 {
-	*ret = (struct core_counts){ .events_lost = atomic_load(&c->events_lost), .clips_bytes = clips_bytes(c->clips),
-		.record_queue_bytes = rec_writer_queued(c->writer), .recorder_failures = rec_writer_failures(c->writer) };
+	*ret = (struct core_counts){ .events_lost = atomic_load(&c->events_lost),
+				     .clips_bytes = clips_bytes(c->clips),
+				     .record_queue_bytes = rec_writer_queued(c->writer),
+				     .recorder_failures = rec_writer_failures(c->writer) };
 	for (int i = 0; i < c->n_workers; i++) {
 		struct worker_counts *w = &c->workers[i]->counts;
 		ret->endpoints += atomic_load(&w->endpoints);
@@ -324,7 +375,8 @@ static void salvaged(void *arg, const struct rec_salvaged *s)
 	struct event *ev = calloc(1, sizeof(*ev));
 	if (!ev)
 		return;
-	log_warn("recording.salvaged", LOG_S("recording", s->hdr.id), LOG_S("path", s->path), LOG_S("err", pl_err_name(s->err)));
+	log_warn("recording.salvaged", LOG_S("recording", s->hdr.id), LOG_S("path", s->path),
+		 LOG_S("err", pl_err_name(s->err)));
 	ev->kind = EVENT_RECORDING_DONE;
 	ev->recovered = true;
 	ev->wall_us = pl_wall_us();
@@ -347,7 +399,10 @@ static void salvage_work(void *arg)
 	rec_salvage(rec_writer_dir(c->writer), c->cfg.master_key, salvaged, c);
 }
 
-static void salvage_done(void *arg) { (void)arg; }
+static void salvage_done(void *arg)
+{
+	(void)arg;
+}
 
 static enum pl_err open_workers(struct core *c, struct pl_why *why)
 {
@@ -403,7 +458,8 @@ void core_close(struct core *c)
 	clips_close(c->clips);
 	for (int i = 0; i < 4; i++)
 		pl_loop_turn(c->main); /* answers and events on their way */
-	HASH_ITER (hh, c->places, p, next) {
+	HASH_ITER(hh, c->places, p, next)
+	{
 		HASH_DEL(c->places, p);
 		free(p);
 	}

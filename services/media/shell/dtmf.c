@@ -2,12 +2,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-/* order matters: spandsp's headers need these first */
+/* spandsp's headers need each other in this order */
+/* clang-format off */
 #include <spandsp/telephony.h>
 #include <spandsp/complex.h>
 #include <spandsp/logging.h>
 #include <spandsp/super_tone_rx.h>
 #include <spandsp/dtmf.h>
+/* clang-format on */
 
 #include "media.h"
 

@@ -15,17 +15,26 @@ static int64_t rtcp_wait(struct worker *w) /* RFC 3550 6.3.1: half to one and a 
 static void describe(const struct ep *e, struct nego_us *us)
 {
 	struct worker *w = e->room->w;
-	*us = (struct nego_us){ .addr = w->sdp_addr, .ip6 = w->sdp_ip6, .port = e->port,
-		.rtcp_port = e->rtcp.fd >= 0 ? (uint16_t)(e->port + 1) : 0, .session = e->session >> 2,
-		.version = e->sdp_version, .codecs = e->codecs, .n_codecs = e->n_codecs, .our_order = true,
-		.webrtc = e->webrtc, .ssrc = e->tx.ssrc, .cname = "parley" };
+	*us = (struct nego_us){ .addr = w->sdp_addr,
+				.ip6 = w->sdp_ip6,
+				.port = e->port,
+				.rtcp_port = e->rtcp.fd >= 0 ? (uint16_t)(e->port + 1) : 0,
+				.session = e->session >> 2,
+				.version = e->sdp_version,
+				.codecs = e->codecs,
+				.n_codecs = e->n_codecs,
+				.our_order = true,
+				.webrtc = e->webrtc,
+				.ssrc = e->tx.ssrc,
+				.cname = "parley" };
 	if (e->wrtc) {
 		us->ufrag = wrtc_ufrag(e->wrtc);
 		us->pwd = wrtc_pwd(e->wrtc);
 		us->fingerprint = wrtc_fingerprint(core_cert(w->core));
 		us->host_addr = w->cfg->rtp_address;
 		union addr a;
-		if (!addr_parse(&a, us->host_addr, 1) || (addr_private(&a) && a.sa.sa_family == AF_INET && a.in.sin_addr.s_addr == 0))
+		if (!addr_parse(&a, us->host_addr, 1) ||
+		    (addr_private(&a) && a.sa.sa_family == AF_INET && a.in.sin_addr.s_addr == 0))
 			us->host_addr = NULL; /* bound to all: no address to tell */
 	}
 }
@@ -70,7 +79,8 @@ static enum pl_err agreed(struct ep *e, struct pl_why *why)
 	if (!addr_parse(&e->sdp_addr, e->nego.addr, e->nego.port))
 		return pl_why_set(why, PL_E_FORMAT, "SDP: %s is no IP address", e->nego.addr);
 	if (addr_unspecified(&e->sdp_addr)) {
-		e->sdp_addr = before; /* hold in the old way (RFC 3264 8.4): nothing is sent, reports go where they went */
+		e->sdp_addr =
+			before; /* hold in the old way (RFC 3264 8.4): nothing is sent, reports go where they went */
 		return PL_OK;
 	}
 	if (e->has_to && addr_same(&before, &e->sdp_addr))
@@ -195,7 +205,7 @@ enum pl_err ep_new(struct ep **ret, struct room *r, const struct op *op, const c
 		ep_free(e);
 		return err;
 	}
-	e->idx = idx;
+	e->idx = (uint8_t)idx;
 	r->eps[idx] = e;
 	r->used |= 1u << idx;
 	pl_list_push(&r->w->eps, &e->live);
@@ -276,12 +286,17 @@ void ep_stats(const struct ep *e, struct ep_stats *ret)
 {
 	enum codec c = e->nego.codec;
 	uint64_t lost = rtp_rx_lost(&e->rx), all = e->rx.packets + lost;
-	*ret = (struct ep_stats){ .packets_in = e->rx.packets, .packets_out = e->tx.packets, .bytes_in = e->rx.bytes,
-		.bytes_out = e->tx.bytes, .lost_in = lost, .rtt_ms = e->rtt_ms,
-		.jitter_ms = c < CODEC_N ? rtp_rx_jitter_ms(&e->rx, codec_infos[c].clock_hz) : 0,
-		.codec = c < CODEC_N ? codec_infos[c].name : "" };
-	struct audio_quality q = { .loss = all ? (double)lost / (double)all : 0, .opus = c == CODEC_OPUS,
-		.delay_ms = e->rtt_ms / 2 + 2 * ret->jitter_ms + 40 };
+	*ret = (struct ep_stats){ .packets_in = e->rx.packets,
+				  .packets_out = e->tx.packets,
+				  .bytes_in = e->rx.bytes,
+				  .bytes_out = e->tx.bytes,
+				  .lost_in = lost,
+				  .rtt_ms = e->rtt_ms,
+				  .jitter_ms = c < CODEC_N ? rtp_rx_jitter_ms(&e->rx, codec_infos[c].clock_hz) : 0,
+				  .codec = c < CODEC_N ? codec_infos[c].name : "" };
+	struct audio_quality q = { .loss = all ? (double)lost / (double)all : 0,
+				   .opus = c == CODEC_OPUS,
+				   .delay_ms = e->rtt_ms / 2 + 2 * ret->jitter_ms + 40 };
 	ret->mos = e->rx.packets ? audio_mos(&q) : 0;
 }
 

@@ -27,8 +27,8 @@ static void settle(struct ep *e)
 		e->latched_packets = 0; /* try again later */
 }
 
-/* Symmetric RTP (RFC 4961) without letting strangers in: the SDP's address, or, where that says nothing (private: behind a
- * NAT), the first one that speaks, until the SDP's own address does. */
+/* Symmetric RTP (RFC 4961) without letting strangers in: the SDP's address, or, where that says nothing (private:
+ * behind a NAT), the first one that speaks, until the SDP's own address does. */
 static bool believes(struct ep *e, const union addr *from)
 {
 	if (!e->has_to)
@@ -53,7 +53,8 @@ static bool believes(struct ep *e, const union addr *from)
 /* Events share the sound's stream and its timestamps, so they pass untouched only with one clock all the way. */
 static bool relays_events(const struct ep *from, const struct ep *to)
 {
-	return to->mode == OUT_RELAY && to->nego.te_tx_pt != NEGO_PT_NONE && to->nego.te_clock_hz == from->nego.te_clock_hz &&
+	return to->mode == OUT_RELAY && to->nego.te_tx_pt != NEGO_PT_NONE &&
+	       to->nego.te_clock_hz == from->nego.te_clock_hz &&
 	       from->nego.te_clock_hz == codec_infos[from->nego.codec].clock_hz;
 }
 
@@ -139,7 +140,8 @@ static void take_rtp(struct ep *e, const uint8_t *buf, size_t n)
 	}
 	bool event = p.pt == e->nego.te_rx_pt && p.pt != NEGO_PT_NONE;
 	enum codec c = event ? e->nego.codec : codec_of(e, p.pt);
-	enum rtp_rx_result res = c == CODEC_NONE ? RTP_RX_BAD : rtp_rx_take(&e->rx, &p, codec_infos[c].clock_hz, w->now_us);
+	enum rtp_rx_result res =
+		c == CODEC_NONE ? RTP_RX_BAD : rtp_rx_take(&e->rx, &p, codec_infos[c].clock_hz, w->now_us);
 	if (res == RTP_RX_BAD) {
 		count_add(&w->counts.bad, 1);
 		return;

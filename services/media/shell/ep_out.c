@@ -8,7 +8,8 @@ void ep_send_raw(struct ep *e, bool rtcp, const uint8_t *p, size_t n)
 	struct worker *w = e->room->w;
 	const struct sock *s = rtcp && e->rtcp.fd >= 0 ? &e->rtcp : &e->rtp;
 	const union addr *to = rtcp && !e->webrtc ? &e->rtcp_to : &e->to;
-	ssize_t sent = s->connected ? send(s->fd, p, n, MSG_NOSIGNAL) : sendto(s->fd, p, n, MSG_NOSIGNAL, &to->sa, addr_len(to));
+	ssize_t sent = s->connected ? send(s->fd, p, n, MSG_NOSIGNAL)
+				    : sendto(s->fd, p, n, MSG_NOSIGNAL, &to->sa, addr_len(to));
 	if (sent < 0 && errno == ECONNREFUSED) /* the error of an earlier packet; this one was not sent */
 		sent = s->connected ? send(s->fd, p, n, MSG_NOSIGNAL)
 				    : sendto(s->fd, p, n, MSG_NOSIGNAL, &to->sa, addr_len(to));

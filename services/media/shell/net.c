@@ -22,14 +22,20 @@ bool addr_parse(union addr *a, const char *ip, uint16_t port)
 	return true;
 }
 
-socklen_t addr_len(const union addr *a) { return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in); }
+socklen_t addr_len(const union addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
+}
 
 bool addr_unspecified(const union addr *a)
 {
 	return a->sa.sa_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr) : a->in.sin_addr.s_addr == 0;
 }
 
-uint16_t addr_port(const union addr *a) { return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port); }
+uint16_t addr_port(const union addr *a)
+{
+	return ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port);
+}
 
 bool addr_same_ip(const union addr *a, const union addr *b)
 {
@@ -40,16 +46,21 @@ bool addr_same_ip(const union addr *a, const union addr *b)
 	return memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, sizeof(a->in6.sin6_addr)) == 0;
 }
 
-bool addr_same(const union addr *a, const union addr *b) { return addr_same_ip(a, b) && addr_port(a) == addr_port(b); }
+bool addr_same(const union addr *a, const union addr *b)
+{
+	return addr_same_ip(a, b) && addr_port(a) == addr_port(b);
+}
 
 bool addr_private(const union addr *a)
 {
 	if (a->sa.sa_family == AF_INET6) {
 		const uint8_t *b = a->in6.sin6_addr.s6_addr;
-		return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+		return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
+		       IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
 	}
 	uint32_t ip = ntohl(a->in.sin_addr.s_addr);
-	return ip == 0 || ip >> 24 == 10 || ip >> 20 == 0xac1 || ip >> 16 == 0xc0a8 || ip >> 22 == 0x191 || ip >> 16 == 0xa9fe;
+	return ip == 0 || ip >> 24 == 10 || ip >> 20 == 0xac1 || ip >> 16 == 0xc0a8 || ip >> 22 == 0x191 ||
+	       ip >> 16 == 0xa9fe;
 }
 
 enum pl_err net_socket(const char *ip, uint16_t port, int *ret_fd, struct pl_why *why)
@@ -59,7 +70,8 @@ enum pl_err net_socket(const char *ip, uint16_t port, int *ret_fd, struct pl_why
 		return pl_why_set(why, PL_E_FORMAT, "%s is no IP address", ip);
 	int fd = socket(a.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return pl_why_set(why, errno == EMFILE || errno == ENFILE ? PL_E_FULL : PL_E_IO, "socket: %s", strerror(errno));
+		return pl_why_set(why, errno == EMFILE || errno == ENFILE ? PL_E_FULL : PL_E_IO, "socket: %s",
+				  strerror(errno));
 	int tos = 0xb8; /* DSCP EF, RFC 4594 4.1 */
 	if (a.sa.sa_family == AF_INET)
 		setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
@@ -81,8 +93,8 @@ void thread_background(void)
 	setpriority(PRIO_PROCESS, (id_t)gettid(), 5);
 }
 
-/* Pairs (even, odd). Each worker has every n-th pair. The search goes on where it stopped, so that a port rests before it is
- * used again and late packets of the last call do not reach the next. */
+/* Pairs (even, odd). Each worker has every n-th pair. The search goes on where it stopped, so that a port rests before
+ * it is used again and late packets of the last call do not reach the next. */
 struct ports {
 	int base, stride;
 	size_t n, next, n_used;
@@ -102,7 +114,10 @@ struct ports *ports_new(int min, int max, int worker, int workers)
 	return p;
 }
 
-void ports_free(struct ports *p) { free(p); }
+void ports_free(struct ports *p)
+{
+	free(p);
+}
 
 static enum pl_err bind_pair(const char *ip, uint16_t port, bool mux, int fds[2], struct pl_why *why)
 {

@@ -3,7 +3,13 @@
 
 #include <stdlib.h>
 
-struct step { struct worker *w; struct job *j; struct room *r; struct op *op; struct op_result *res; };
+struct step {
+	struct worker *w;
+	struct job *j;
+	struct room *r;
+	struct op *op;
+	struct op_result *res;
+};
 
 static enum pl_err find(const struct step *s, const char *id, struct ep **ret)
 {
@@ -11,7 +17,10 @@ static enum pl_err find(const struct step *s, const char *id, struct ep **ret)
 	return *ret ? PL_OK : pl_why_field(&s->j->why, PL_E_NOTFOUND, "endpoint_id", "%s is not in the room", id);
 }
 
-static const char *keep(struct step *s, const char *text) { return text ? pl_arena_strdup(s->j->arena, text) : NULL; }
+static const char *keep(struct step *s, const char *text)
+{
+	return text ? pl_arena_strdup(s->j->arena, text) : NULL;
+}
 
 static enum pl_err do_create(struct step *s)
 {
@@ -55,7 +64,10 @@ static enum pl_err do_mix(struct step *s)
 	return err;
 }
 
-static enum pl_err do_play(struct step *s) { return player_start(s->r, s->op, &s->j->why); }
+static enum pl_err do_play(struct step *s)
+{
+	return player_start(s->r, s->op, &s->j->why);
+}
 
 static enum pl_err do_ready(struct step *s)
 {
@@ -79,7 +91,10 @@ static enum pl_err do_record(struct step *s)
 	return err;
 }
 
-static enum pl_err do_pause(struct step *s) { return rec_pause(s->r, s->op, &s->j->why); }
+static enum pl_err do_pause(struct step *s)
+{
+	return rec_pause(s->r, s->op, &s->j->why);
+}
 
 static enum pl_err do_stop_record(struct step *s)
 {
@@ -113,15 +128,24 @@ static enum pl_err do_digits(struct step *s)
 	enum pl_err err = find(s, s->op->id, &e);
 	for (const char *d = s->op->text; !err && d && *d; d++)
 		if (!te_tx_add(&e->te_out, *d))
-			err = pl_why_field(&s->j->why, PL_E_FORMAT, "send_digits.digits", "at most %d of 0-9 A-D * #", TE_DIGITS_MAX);
+			err = pl_why_field(&s->j->why, PL_E_FORMAT, "send_digits.digits", "at most %d of 0-9 A-D * #",
+					   TE_DIGITS_MAX);
 	return err;
 }
 
 static enum pl_err (*const verbs[])(struct step *) = {
-	[OP_CREATE_ENDPOINT] = do_create, [OP_SET_REMOTE] = do_remote, [OP_MIX] = do_mix, [OP_PLAY] = do_play,
-	[OP_STOP_PLAY] = do_stop_play, [OP_START_RECORDING] = do_record, [OP_PAUSE_RECORDING] = do_pause,
-	[OP_STOP_RECORDING] = do_stop_record, [OP_DESTROY_ENDPOINT] = do_destroy_ep, [OP_DESTROY_ROOM] = do_destroy_room,
-	[OP_SEND_DIGITS] = do_digits, [OP_PLAY_READY] = do_ready,
+	[OP_CREATE_ENDPOINT] = do_create,
+	[OP_SET_REMOTE] = do_remote,
+	[OP_MIX] = do_mix,
+	[OP_PLAY] = do_play,
+	[OP_STOP_PLAY] = do_stop_play,
+	[OP_START_RECORDING] = do_record,
+	[OP_PAUSE_RECORDING] = do_pause,
+	[OP_STOP_RECORDING] = do_stop_record,
+	[OP_DESTROY_ENDPOINT] = do_destroy_ep,
+	[OP_DESTROY_ROOM] = do_destroy_room,
+	[OP_SEND_DIGITS] = do_digits,
+	[OP_PLAY_READY] = do_ready,
 };
 
 static enum pl_err run_op(struct step *s)
@@ -129,8 +153,8 @@ static enum pl_err run_op(struct step *s)
 	enum op_kind kind = s->op->kind;
 	if ((unsigned)kind >= PL_ARRAY_N(verbs))
 		return pl_why_set(&s->j->why, PL_E_FORMAT, "unknown operation");
-	if (!s->r && (kind == OP_DESTROY_ROOM || kind == OP_DESTROY_ENDPOINT || kind == OP_STOP_PLAY || kind == OP_STOP_RECORDING ||
-		      kind == OP_PLAY_READY))
+	if (!s->r && (kind == OP_DESTROY_ROOM || kind == OP_DESTROY_ENDPOINT || kind == OP_STOP_PLAY ||
+		      kind == OP_STOP_RECORDING || kind == OP_PLAY_READY))
 		return PL_OK; /* it is gone already: asked twice, or too late */
 	if (!s->r && kind != OP_CREATE_ENDPOINT)
 		return pl_why_field(&s->j->why, PL_E_NOTFOUND, "room_id", "no such room on this node");
@@ -155,7 +179,8 @@ void worker_run_job(void *arg)
 		s.res = &j->results[i];
 		j->err = run_op(&s);
 	}
-	if (s.r && s.r->used == 0 && s.r->n_players == 0 && j->err) { /* the first endpoint failed: leave nothing behind */
+	if (s.r && s.r->used == 0 && s.r->n_players == 0 &&
+	    j->err) { /* the first endpoint failed: leave nothing behind */
 		room_end(s.r);
 		s.r = NULL;
 	}

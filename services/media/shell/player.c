@@ -89,7 +89,8 @@ enum pl_err player_start(struct room *r, struct op *op, struct pl_why *why)
 	for (size_t i = 0; i < op->n_ids; i++) {
 		struct ep *e = room_ep(r, op->ids[i]);
 		if (!e)
-			return pl_why_field(why, PL_E_NOTFOUND, "play.endpoint_ids", "%s is not in the room", op->ids[i]);
+			return pl_why_field(why, PL_E_NOTFOUND, "play.endpoint_ids", "%s is not in the room",
+					    op->ids[i]);
 		to |= 1u << e->idx;
 	}
 	struct player *p = calloc(1, sizeof(*p));

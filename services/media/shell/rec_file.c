@@ -18,7 +18,8 @@ bool rec_path(char *out, size_t size, const char *id, int64_t started_us)
 	time_t s = (time_t)(started_us / PL_US_PER_S);
 	struct tm tm;
 	for (const char *p = id; *p; p++)
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_'))
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '-' ||
+		      *p == '_'))
 			return false;
 	if (!*id || strlen(id) >= REC_TEXT || !gmtime_r(&s, &tm))
 		return false;
@@ -28,7 +29,8 @@ bool rec_path(char *out, size_t size, const char *id, int64_t started_us)
 
 static enum pl_err io_why(struct pl_why *why, const char *what, const char *path)
 {
-	return pl_why_set(why, errno == ENOSPC || errno == EDQUOT ? PL_E_FULL : PL_E_IO, "%s %s: %s", what, path, strerror(errno));
+	return pl_why_set(why, errno == ENOSPC || errno == EDQUOT ? PL_E_FULL : PL_E_IO, "%s %s: %s", what, path,
+			  strerror(errno));
 }
 
 /* Every folder above the file. */
@@ -98,7 +100,8 @@ enum pl_err rec_out_open(struct rec_out *o, const char *dir, const struct rec_hd
 		return err;
 	o->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (o->fd < 0)
-		return errno == EEXIST ? pl_why_set(why, PL_E_EXISTS, "%s is there already", path) : io_why(why, "open", path);
+		return errno == EEXIST ? pl_why_set(why, PL_E_EXISTS, "%s is there already", path)
+				       : io_why(why, "open", path);
 	if (flock(o->fd, LOCK_EX | LOCK_NB) != 0)
 		return io_why(why, "lock", path);
 	seal_key(o, master);
@@ -148,7 +151,8 @@ static enum pl_err verify(const char *path, const struct rec_out *o, const uint8
 	while (!err && !r->ended)
 		err = rec_in_next(r, why);
 	if (!err && r->samples != o->samples)
-		err = pl_why_set(why, PL_E_INTERNAL, "read back %" PRIu64 " samples of %" PRIu64, r->samples, o->samples);
+		err = pl_why_set(why, PL_E_INTERNAL, "read back %" PRIu64 " samples of %" PRIu64, r->samples,
+				 o->samples);
 	rec_in_close(r);
 	return err;
 }
@@ -156,7 +160,9 @@ static enum pl_err verify(const char *path, const struct rec_out *o, const uint8
 static enum pl_err put_end(struct rec_out *o, const uint64_t packets[2], struct rec_end *end, struct pl_why *why)
 {
 	uint8_t buf[REC_END_BYTES], n[8];
-	*end = (struct rec_end){ .samples = o->samples, .packets = { packets[0], packets[1] }, .ended_us = pl_wall_us() };
+	*end = (struct rec_end){ .samples = o->samples,
+				 .packets = { packets[0], packets[1] },
+				 .ended_us = pl_wall_us() };
 	crypto_hash_sha256_final(&o->sha, end->sha256);
 	rec_end_write(buf, end);
 	enum pl_err err = push(o, 'E', buf, sizeof(buf), why);
@@ -184,8 +190,8 @@ static enum pl_err give_name(const struct rec_out *o, struct pl_why *why)
 	return err;
 }
 
-enum pl_err rec_out_finish(struct rec_out *o, const uint64_t packets[2], const uint8_t master[32], struct rec_result *ret,
-			   struct pl_why *why)
+enum pl_err rec_out_finish(struct rec_out *o, const uint64_t packets[2], const uint8_t master[32],
+			   struct rec_result *ret, struct pl_why *why)
 {
 	char path[600];
 	struct rec_end end;

@@ -36,7 +36,8 @@ static enum pl_err open_key(struct rec_in *r, const uint8_t master[32], struct p
 		return pl_why_set(why, PL_E_INTERNAL, "the recording's key does not decrypt: the file was changed");
 	int bad = crypto_secretstream_xchacha20poly1305_init_pull(&r->st, r->hdr.stream, key);
 	sodium_memzero(key, sizeof(key));
-	return bad ? pl_why_set(why, PL_E_INTERNAL, "the recording's head does not decrypt: the file was changed") : PL_OK;
+	return bad ? pl_why_set(why, PL_E_INTERNAL, "the recording's head does not decrypt: the file was changed")
+		   : PL_OK;
 }
 
 enum pl_err rec_in_open(struct rec_in **ret, const char *path, const uint8_t master[32], struct pl_why *why)
@@ -99,8 +100,8 @@ enum pl_err rec_in_next(struct rec_in *r, struct pl_why *why)
 	err = read_all(r->fd, r->cipher, n, why);
 	if (err)
 		return err;
-	if (crypto_secretstream_xchacha20poly1305_pull(&r->st, r->plain, &len, &tag, r->cipher, n, r->first ? r->head : NULL,
-						       r->first ? REC_HDR_SIGNED : 0) != 0)
+	if (crypto_secretstream_xchacha20poly1305_pull(&r->st, r->plain, &len, &tag, r->cipher, n,
+						       r->first ? r->head : NULL, r->first ? REC_HDR_SIGNED : 0) != 0)
 		return pl_why_set(why, PL_E_INTERNAL, "a piece does not decrypt: the file was changed");
 	r->first = false;
 	r->data = r->plain + 1;
@@ -111,9 +112,14 @@ enum pl_err rec_in_next(struct rec_in *r, struct pl_why *why)
 		crypto_hash_sha256_update(&r->sha, r->data, r->len);
 		r->samples += r->len / rec_sample_bytes(r->hdr.format);
 		return PL_OK;
-	case 'M': r->kind = REC_PIECE_MARK; return PL_OK;
-	case 'E': r->kind = REC_PIECE_END; return take_end(r, why);
-	default: return pl_why_set(why, PL_E_UNSUPPORTED, "a piece of unknown kind");
+	case 'M':
+		r->kind = REC_PIECE_MARK;
+		return PL_OK;
+	case 'E':
+		r->kind = REC_PIECE_END;
+		return take_end(r, why);
+	default:
+		return pl_why_set(why, PL_E_UNSUPPORTED, "a piece of unknown kind");
 	}
 }
 
@@ -208,7 +214,8 @@ static void walk(const char *dir, const char *at, int depth, const uint8_t maste
 		closedir(d);
 }
 
-void rec_salvage(const char *dir, const uint8_t master[32], void (*fn)(void *arg, const struct rec_salvaged *s), void *arg)
+void rec_salvage(const char *dir, const uint8_t master[32], void (*fn)(void *arg, const struct rec_salvaged *s),
+		 void *arg)
 {
 	walk(dir, dir, 0, master, fn, arg);
 }

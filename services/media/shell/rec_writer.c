@@ -16,20 +16,20 @@ struct rec_writer {
 	bool started;
 	char dir[400];
 	_Atomic uint64_t queued, failures;
-	_Atomic int open;	/* files not reported yet */
+	_Atomic int open; /* files not reported yet */
 	_Atomic bool closing;
 };
 
 struct rec_file {
 	struct rec_writer *w;
-	struct rec_out out;	/* the writer's */
+	struct rec_out out; /* the writer's */
 	struct rec_hdr hdr;
 	bool reported;
 	enum pl_err err;
 	struct pl_why why;
 	uint64_t packets[2];
 	struct rec_result res;
-	_Atomic bool failed;	/* set by either side */
+	_Atomic bool failed; /* set by either side */
 };
 
 enum msg_kind { MSG_OPEN, MSG_SOUND, MSG_MARK, MSG_FAILED, MSG_CLOSE };
@@ -43,9 +43,18 @@ struct msg {
 	char reason[200];
 };
 
-uint64_t rec_writer_queued(const struct rec_writer *w) { return w ? atomic_load(&w->queued) : 0; }
-uint64_t rec_writer_failures(const struct rec_writer *w) { return w ? atomic_load(&w->failures) : 0; }
-const char *rec_writer_dir(const struct rec_writer *w) { return w->dir; }
+uint64_t rec_writer_queued(const struct rec_writer *w)
+{
+	return w ? atomic_load(&w->queued) : 0;
+}
+uint64_t rec_writer_failures(const struct rec_writer *w)
+{
+	return w ? atomic_load(&w->failures) : 0;
+}
+const char *rec_writer_dir(const struct rec_writer *w)
+{
+	return w->dir;
+}
 
 static void report(struct rec_file *f)
 {
@@ -93,8 +102,9 @@ static void finish_work(void *arg)
 	/* Frames against packets: a recorder that heard nothing although packets came has lost sound. */
 	uint64_t least = PL_MAX(f->packets[0], f->packets[1]) * FRAME_8K / 4;
 	if (!f->err && f->out.samples < least)
-		f->err = pl_why_set(&f->why, PL_E_INTERNAL, "%" PRIu64 " samples for %" PRIu64 " and %" PRIu64 " packets",
-				    f->out.samples, f->packets[0], f->packets[1]);
+		f->err = pl_why_set(&f->why, PL_E_INTERNAL,
+				    "%" PRIu64 " samples for %" PRIu64 " and %" PRIu64 " packets", f->out.samples,
+				    f->packets[0], f->packets[1]);
 }
 
 static void finish_done(void *arg)
@@ -121,7 +131,8 @@ static void take(void *arg)
 	struct rec_file *f = m->f;
 	enum pl_err err = PL_OK;
 	if (atomic_load(&f->failed) && !f->err && m->kind != MSG_OPEN)
-		fail(f, pl_why_set(&f->why, PL_E_FULL, "the disk is too slow: %" PRIu64 " bytes wait", atomic_load(&f->w->queued)));
+		fail(f, pl_why_set(&f->why, PL_E_FULL, "the disk is too slow: %" PRIu64 " bytes wait",
+				   atomic_load(&f->w->queued)));
 	if (!f->err && m->kind == MSG_OPEN)
 		err = rec_out_open(&f->out, f->w->dir, &f->hdr, f->w->cfg->master_key, &f->why);
 	else if (!f->err && m->kind == MSG_SOUND)
@@ -181,7 +192,8 @@ static void give_up(struct rec_file *f)
 
 bool rec_file_sound(struct rec_file *f, uint8_t *piece, size_t n)
 {
-	if (!atomic_load_explicit(&f->failed, memory_order_relaxed) && post(f, &(struct msg){ .kind = MSG_SOUND, .piece = piece, .n = n }))
+	if (!atomic_load_explicit(&f->failed, memory_order_relaxed) &&
+	    post(f, &(struct msg){ .kind = MSG_SOUND, .piece = piece, .n = n }))
 		return true;
 	free(piece);
 	give_up(f);
@@ -201,7 +213,8 @@ void rec_file_close(struct rec_file *f, const uint64_t packets[2])
 	f->packets[0] = packets[0];
 	f->packets[1] = packets[1];
 	if (!post(f, &(struct msg){ .kind = MSG_CLOSE }))
-		log_error("recording.lost", LOG_S("recording", f->hdr.id)); /* the post queue itself is full: salvage finds the .part */
+		log_error("recording.lost",
+			  LOG_S("recording", f->hdr.id)); /* the post queue itself is full: salvage finds the .part */
 }
 
 static void *run(void *arg)

@@ -58,7 +58,10 @@ struct event *room_event(struct room *r, enum event_kind kind, const char *id)
 	return ev;
 }
 
-void room_post(struct room *r, struct event *ev) { core_post_event(r->w->core, ev); }
+void room_post(struct room *r, struct event *ev)
+{
+	core_post_event(r->w->core, ev);
+}
 
 void room_digit(struct ep *e, char digit, uint32_t ms)
 {
@@ -104,7 +107,8 @@ static void set_mode(struct room *r, struct ep *e)
 	} else if (!hears && n_players == 1) {
 		e->mode = OUT_PLAY;
 		e->player = p;
-	} else if (one && n_players == 0 && one->rx_codec != CODEC_NONE && e->nego.tx_pt[one->rx_codec] != NEGO_PT_NONE &&
+	} else if (one && n_players == 0 && one->rx_codec != CODEC_NONE &&
+		   e->nego.tx_pt[one->rx_codec] != NEGO_PT_NONE &&
 		   codec_infos[one->rx_codec].clock_hz == e->tx.clock_hz) {
 		e->mode = OUT_RELAY;
 		one->relay_to |= 1u << e->idx;

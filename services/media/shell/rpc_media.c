@@ -28,7 +28,8 @@ static enum pl_err take_create(const Parley__Media__V1__CreateEndpoint *p, struc
 	for (size_t i = 0; i < p->n_codecs; i++) {
 		enum codec c = codec_find(p->codecs[i], strlen(p->codecs[i]));
 		if (c == CODEC_NONE || op->n_codecs == CODEC_N)
-			return pl_why_field(why, PL_E_FORMAT, "create_endpoint.codecs", "must be some of PCMA, PCMU, opus");
+			return pl_why_field(why, PL_E_FORMAT, "create_endpoint.codecs",
+					    "must be some of PCMA, PCMU, opus");
 		op->codecs[op->n_codecs++] = c;
 	}
 	return PL_OK;
@@ -37,8 +38,12 @@ static enum pl_err take_create(const Parley__Media__V1__CreateEndpoint *p, struc
 static enum pl_err take_source(const Parley__Media__V1__Source *p, struct source *s, struct pl_why *why)
 {
 	switch (p->source_case) {
-	case PARLEY__MEDIA__V1__SOURCE__SOURCE_FILE: *s = (struct source){ .kind = SOURCE_FILE, .text = p->file }; break;
-	case PARLEY__MEDIA__V1__SOURCE__SOURCE_FOLDER: *s = (struct source){ .kind = SOURCE_FOLDER, .text = p->folder }; break;
+	case PARLEY__MEDIA__V1__SOURCE__SOURCE_FILE:
+		*s = (struct source){ .kind = SOURCE_FILE, .text = p->file };
+		break;
+	case PARLEY__MEDIA__V1__SOURCE__SOURCE_FOLDER:
+		*s = (struct source){ .kind = SOURCE_FOLDER, .text = p->folder };
+		break;
 	case PARLEY__MEDIA__V1__SOURCE__SOURCE_SAY:
 		*s = (struct source){ .kind = SOURCE_SAY, .text = p->say->text, .language = p->say->language };
 		break;
@@ -46,10 +51,14 @@ static enum pl_err take_source(const Parley__Media__V1__Source *p, struct source
 		*s = (struct source){ .kind = SOURCE_SILENCE, .on_ms = p->silence_ms };
 		break;
 	case PARLEY__MEDIA__V1__SOURCE__SOURCE_TONE:
-		*s = (struct source){ .kind = SOURCE_TONE, .hz1 = p->tone->hz1, .hz2 = p->tone->hz2, .on_ms = p->tone->on_ms,
-			.off_ms = p->tone->off_ms };
+		*s = (struct source){ .kind = SOURCE_TONE,
+				      .hz1 = p->tone->hz1,
+				      .hz2 = p->tone->hz2,
+				      .on_ms = p->tone->on_ms,
+				      .off_ms = p->tone->off_ms };
 		break;
-	default: return pl_why_field(why, PL_E_FORMAT, "play.sources", "an empty source");
+	default:
+		return pl_why_field(why, PL_E_FORMAT, "play.sources", "an empty source");
 	}
 	return PL_OK;
 }
@@ -60,9 +69,15 @@ static enum pl_err take_play(const Parley__Media__V1__Play *p, struct op *op, st
 		return too_many(why, "play.sources", OP_SOURCES_MAX);
 	if (p->n_endpoint_ids > OP_IDS_MAX)
 		return too_many(why, "play.endpoint_ids", OP_IDS_MAX);
-	*op = (struct op){ .kind = OP_PLAY, .id = p->player_id, .ids = ids_of(p->endpoint_ids, p->n_endpoint_ids),
-		.n_ids = p->n_endpoint_ids, .loop = p->loop, .stop_on_digit = p->stop_on_digit, .exclusive = p->exclusive,
-		.offset_ms = p->offset_ms, .n_sources = p->n_sources };
+	*op = (struct op){ .kind = OP_PLAY,
+			   .id = p->player_id,
+			   .ids = ids_of(p->endpoint_ids, p->n_endpoint_ids),
+			   .n_ids = p->n_endpoint_ids,
+			   .loop = p->loop,
+			   .stop_on_digit = p->stop_on_digit,
+			   .exclusive = p->exclusive,
+			   .offset_ms = p->offset_ms,
+			   .n_sources = p->n_sources };
 	op->sources = pl_arena_alloc(a, p->n_sources * sizeof(*op->sources));
 	enum pl_err err = op->sources ? PL_OK : PL_E_NOMEM;
 	for (size_t i = 0; i < p->n_sources && !err; i++)
@@ -74,9 +89,12 @@ static enum pl_err take_record(const Parley__Media__V1__StartRecording *p, struc
 {
 	if (p->n_left_endpoint_ids > OP_IDS_MAX || p->n_right_endpoint_ids > OP_IDS_MAX)
 		return too_many(why, "start_recording", OP_IDS_MAX);
-	*op = (struct op){ .kind = OP_START_RECORDING, .id = p->recording_id,
-		.ids = ids_of(p->left_endpoint_ids, p->n_left_endpoint_ids), .n_ids = p->n_left_endpoint_ids,
-		.right_ids = ids_of(p->right_endpoint_ids, p->n_right_endpoint_ids), .n_right = p->n_right_endpoint_ids };
+	*op = (struct op){ .kind = OP_START_RECORDING,
+			   .id = p->recording_id,
+			   .ids = ids_of(p->left_endpoint_ids, p->n_left_endpoint_ids),
+			   .n_ids = p->n_left_endpoint_ids,
+			   .right_ids = ids_of(p->right_endpoint_ids, p->n_right_endpoint_ids),
+			   .n_right = p->n_right_endpoint_ids };
 	return PL_OK;
 }
 
@@ -84,29 +102,49 @@ static enum pl_err take_record(const Parley__Media__V1__StartRecording *p, struc
 static enum pl_err take_op(const Operation *p, struct op *op, struct pl_arena *a, struct pl_why *why)
 {
 	switch (p->op_case) {
-	case IS(CREATE_ENDPOINT): return take_create(p->create_endpoint, op, why);
+	case IS(CREATE_ENDPOINT):
+		return take_create(p->create_endpoint, op, why);
 	case IS(SET_REMOTE):
-		*op = (struct op){ .kind = OP_SET_REMOTE, .id = p->set_remote->endpoint_id, .sdp = p->set_remote->remote_sdp,
-			.is_offer = p->set_remote->is_offer };
+		*op = (struct op){ .kind = OP_SET_REMOTE,
+				   .id = p->set_remote->endpoint_id,
+				   .sdp = p->set_remote->remote_sdp,
+				   .is_offer = p->set_remote->is_offer };
 		return PL_OK;
 	case IS(MIX):
-		*op = (struct op){ .kind = OP_MIX, .id = p->mix->endpoint_id, .ids = ids_of(p->mix->hears, p->mix->n_hears),
-			.n_ids = p->mix->n_hears };
+		*op = (struct op){ .kind = OP_MIX,
+				   .id = p->mix->endpoint_id,
+				   .ids = ids_of(p->mix->hears, p->mix->n_hears),
+				   .n_ids = p->mix->n_hears };
 		return p->mix->n_hears > OP_IDS_MAX ? too_many(why, "mix.hears", OP_IDS_MAX) : PL_OK;
-	case IS(PLAY): return take_play(p->play, op, a, why);
-	case IS(STOP_PLAY): *op = (struct op){ .kind = OP_STOP_PLAY, .id = p->stop_play->player_id }; return PL_OK;
-	case IS(START_RECORDING): return take_record(p->start_recording, op, why);
+	case IS(PLAY):
+		return take_play(p->play, op, a, why);
+	case IS(STOP_PLAY):
+		*op = (struct op){ .kind = OP_STOP_PLAY, .id = p->stop_play->player_id };
+		return PL_OK;
+	case IS(START_RECORDING):
+		return take_record(p->start_recording, op, why);
 	case IS(PAUSE_RECORDING):
-		*op = (struct op){ .kind = OP_PAUSE_RECORDING, .id = p->pause_recording->recording_id,
-			.paused = p->pause_recording->paused, .text = p->pause_recording->reason };
+		*op = (struct op){ .kind = OP_PAUSE_RECORDING,
+				   .id = p->pause_recording->recording_id,
+				   .paused = p->pause_recording->paused,
+				   .text = p->pause_recording->reason };
 		return PL_OK;
-	case IS(STOP_RECORDING): *op = (struct op){ .kind = OP_STOP_RECORDING, .id = p->stop_recording->recording_id }; return PL_OK;
-	case IS(DESTROY_ENDPOINT): *op = (struct op){ .kind = OP_DESTROY_ENDPOINT, .id = p->destroy_endpoint->endpoint_id }; return PL_OK;
-	case IS(DESTROY_ROOM): op->kind = OP_DESTROY_ROOM; return PL_OK;
+	case IS(STOP_RECORDING):
+		*op = (struct op){ .kind = OP_STOP_RECORDING, .id = p->stop_recording->recording_id };
+		return PL_OK;
+	case IS(DESTROY_ENDPOINT):
+		*op = (struct op){ .kind = OP_DESTROY_ENDPOINT, .id = p->destroy_endpoint->endpoint_id };
+		return PL_OK;
+	case IS(DESTROY_ROOM):
+		op->kind = OP_DESTROY_ROOM;
+		return PL_OK;
 	case IS(SEND_DIGITS):
-		*op = (struct op){ .kind = OP_SEND_DIGITS, .id = p->send_digits->endpoint_id, .text = p->send_digits->digits };
+		*op = (struct op){ .kind = OP_SEND_DIGITS,
+				   .id = p->send_digits->endpoint_id,
+				   .text = p->send_digits->digits };
 		return PL_OK;
-	default: return pl_why_field(why, PL_E_FORMAT, "operations", "an operation that this node does not know");
+	default:
+		return pl_why_field(why, PL_E_FORMAT, "operations", "an operation that this node does not know");
 	}
 }
 
@@ -181,12 +219,19 @@ static void apply(struct rpc_call *c)
 		rpc_fail(c, err, &why);
 		return;
 	}
-	*j = (struct job){ .room_id = in->room_id, .owner = in->owner, .ops = ops, .n_ops = in->n_operations, .arena = c->arena,
-		.done = apply_done, .arg = c };
+	*j = (struct job){ .room_id = in->room_id,
+			   .owner = in->owner,
+			   .ops = ops,
+			   .n_ops = in->n_operations,
+			   .arena = c->arena,
+			   .done = apply_done,
+			   .arg = c };
 	core_apply(m->core, j);
 }
 
-struct unknown { Parley__Media__V1__KeepRoomsResponse out; };
+struct unknown {
+	Parley__Media__V1__KeepRoomsResponse out;
+};
 
 static void note_unknown(void *arg, const char *id)
 {
@@ -228,7 +273,10 @@ union body {
 	Parley__Media__V1__EndpointState state;
 };
 
-static char *text(const char *s) { return (char *)(uintptr_t)s; }
+static char *text(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
 
 static void put_recording(Parley__Media__V1__RecordingDone *p, const struct event *ev, struct pl_arena *tmp)
 {
@@ -245,7 +293,8 @@ static void put_recording(Parley__Media__V1__RecordingDone *p, const struct even
 	p->started_at = rpc_ts(tmp, ev->started_us);
 }
 
-static void put_body(Parley__Media__V1__MediaEvent *out, union body *b, const struct event *ev, char digit[2], struct pl_arena *tmp)
+static void put_body(Parley__Media__V1__MediaEvent *out, union body *b, const struct event *ev, char digit[2],
+		     struct pl_arena *tmp)
 {
 	switch (ev->kind) {
 	case EVENT_DIGIT:
@@ -299,5 +348,6 @@ void media_send_event(void *arg, const struct event *ev)
 	snprintf(subject, sizeof(subject), "node.%s.MediaEvents", ev->owner);
 	enum pl_err err = rpc_send(m->app->bus, subject, &out.base);
 	if (err)
-		log_warn("event.not-sent", LOG_S("subject", subject), LOG_S("room", ev->room_id), LOG_S("err", pl_err_name(err)));
+		log_warn("event.not-sent", LOG_S("subject", subject), LOG_S("room", ev->room_id),
+			 LOG_S("err", pl_err_name(err)));
 }

@@ -1,5 +1,5 @@
-/* RecordingStoreInternalService: stored recordings, decrypted. Files are read on the pool; a few open readers wait on the main
- * loop, so that a client that reads on gets the next piece without decrypting from the beginning. */
+/* RecordingStoreInternalService: stored recordings, decrypted. Files are read on the pool; a few open readers wait on
+ * the main loop, so that a client that reads on gets the next piece without decrypting from the beginning. */
 #include <errno.h>
 #include <parley/media/v1/media.pb-c.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "../engine/wav.h"
-#include "rec_file.h"
 #include "media.h"
+#include "rec_file.h"
 #include "service.h"
 
 enum { READ_MAX = 524288, READERS = 8, BUCKETS_MAX = 4000, JOBS_MAX = 256 };
@@ -16,7 +16,7 @@ enum { READ_MAX = 524288, READERS = 8, BUCKETS_MAX = 4000, JOBS_MAX = 256 };
 struct reader {
 	char path[600];
 	struct rec_in *in;
-	uint64_t piece_at;	/* first sample of the current piece */
+	uint64_t piece_at; /* first sample of the current piece */
 	int64_t used_us;
 };
 
@@ -27,7 +27,7 @@ struct store {
 };
 
 enum what { READ, PEAKS, DELETE, VERIFY };
-struct store_job {		/* in the call's arena */
+struct store_job { /* in the call's arena */
 	struct store *s;
 	struct rpc_call *call;
 	enum what what;
@@ -93,7 +93,9 @@ static enum pl_err read_sound(struct store_job *j, uint64_t at)
 	if (at / 4 < j->r.piece_at)
 		err = open_reader(j); /* behind where the waiting reader stands */
 	while (!err && j->n < j->length && at < j->total - WAV_HDR_BYTES) {
-		size_t got = j->r.in->kind == REC_PIECE_SOUND && j->r.in->len ? copy_from_piece(&j->r, at, j->data + j->n, j->length - j->n) : 0;
+		size_t got = j->r.in->kind == REC_PIECE_SOUND && j->r.in->len
+				     ? copy_from_piece(&j->r, at, j->data + j->n, j->length - j->n)
+				     : 0;
 		j->n += got;
 		at += got;
 		if (j->n < j->length)
@@ -246,8 +248,12 @@ static void reply(struct store_job *j)
 		peaks.duration_ms = j->samples * 1000 / REC_RATE;
 		rpc_reply(j->call, &peaks.base);
 		break;
-	case DELETE: rpc_reply(j->call, &del.base); break;
-	case VERIFY: reply_verify(j); break;
+	case DELETE:
+		rpc_reply(j->call, &del.base);
+		break;
+	case VERIFY:
+		reply_verify(j);
+		break;
 	}
 }
 
@@ -280,7 +286,8 @@ static bool find_path(struct store_job *j)
 		return false;
 	if (!pl_empty(j->path)) {
 		char id[160] = "";
-		if (strlen(j->path) >= 160 || sscanf(j->path, "%4d/%2d/%2d/%159[A-Za-z0-9_-].rec%n", &y, &mo, &d, id, &n) != 4 ||
+		if (strlen(j->path) >= 160 ||
+		    sscanf(j->path, "%4d/%2d/%2d/%159[A-Za-z0-9_-].rec%n", &y, &mo, &d, id, &n) != 4 ||
 		    n != (int)strlen(j->path) || (!pl_empty(j->id) && strcmp(id, j->id) != 0))
 			return false;
 		snprintf(j->full, sizeof(j->full), "%s/recordings/%s", dir, j->path);
@@ -316,7 +323,8 @@ static struct store_job *begin(struct rpc_call *c, enum what what, const char *i
 	if (!err) {
 		*j = (struct store_job){ .s = s, .call = c, .what = what, .id = id, .path = path };
 		if (!find_path(j))
-			err = pl_why_field(&why, PL_E_FORMAT, "path", "must be the path of that recording, or empty and the id a UUIDv7");
+			err = pl_why_field(&why, PL_E_FORMAT, "path",
+					   "must be the path of that recording, or empty and the id a UUIDv7");
 	}
 	if (err)
 		rpc_fail(c, err, &why);
@@ -387,14 +395,18 @@ static void verify_recording(struct rpc_call *c)
 
 enum pl_err store_open(struct store **ret, struct media *m, struct pl_why *why)
 {
-	static const struct rpc_entry entries[] = { { "ReadRecording", read_recording }, { "GetPeaks", get_peaks },
-		{ "DeleteRecording", delete_recording }, { "VerifyRecording", verify_recording }, { NULL, NULL } };
+	static const struct rpc_entry entries[] = { { "ReadRecording", read_recording },
+						    { "GetPeaks", get_peaks },
+						    { "DeleteRecording", delete_recording },
+						    { "VerifyRecording", verify_recording },
+						    { NULL, NULL } };
 	struct store *s = calloc(1, sizeof(*s));
 	if (!s)
 		return pl_why_set(why, PL_E_NOMEM, "store: memory is out");
 	*ret = s;
 	s->m = m;
-	return rpc_serve(m->app->bus, &parley__media__v1__recording_store_internal_service__descriptor, entries, s, why);
+	return rpc_serve(m->app->bus, &parley__media__v1__recording_store_internal_service__descriptor, entries, s,
+			 why);
 }
 
 void store_close(struct store *s)

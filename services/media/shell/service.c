@@ -13,20 +13,30 @@ enum { EXPIRE_LOOK_US = 10000000, DRAIN_LOOK_US = 200000 };
 #define OPT(field) offsetof(struct media_opts, field)
 const struct cfg_opt media_opt_table[] = {
 	{ "workers", CFG_INT, OPT(workers), "0", 0, 256, "", "threads that move packets; 0: one per core" },
-	{ "rtp-address", CFG_STR, OPT(rtp_address), "127.0.0.1", 0, 64, "", "IP address that RTP is bound to; 0.0.0.0 with public-address set" },
-	{ "public-address", CFG_STR, OPT(public_address), "", 0, 64, "", "IP address in SDP when this node is behind a NAT; empty: rtp-address" },
+	{ "rtp-address", CFG_STR, OPT(rtp_address), "127.0.0.1", 0, 64, "",
+	  "IP address that RTP is bound to; 0.0.0.0 with public-address set" },
+	{ "public-address", CFG_STR, OPT(public_address), "", 0, 64, "",
+	  "IP address in SDP when this node is behind a NAT; empty: rtp-address" },
 	{ "rtp-port-min", CFG_INT, OPT(rtp_port_min), "20000", 1024, 65534, "", "first UDP port for RTP" },
-	{ "rtp-port-max", CFG_INT, OPT(rtp_port_max), "39999", 1025, 65535, "", "last UDP port for RTP; an endpoint takes two" },
-	{ "rtp-learn-any", CFG_BOOL, OPT(learn_any), "false", 0, 0, "", "believe the first source of RTP even where the SDP named a public address" },
+	{ "rtp-port-max", CFG_INT, OPT(rtp_port_max), "39999", 1025, 65535, "",
+	  "last UDP port for RTP; an endpoint takes two" },
+	{ "rtp-learn-any", CFG_BOOL, OPT(learn_any), "false", 0, 0, "",
+	  "believe the first source of RTP even where the SDP named a public address" },
 	{ "sip-codecs", CFG_STR, OPT(sip_codecs), "PCMA,PCMU", 0, 64, "", "offered to phones and trunks, best first" },
-	{ "webrtc-codecs", CFG_STR, OPT(webrtc_codecs), "opus,PCMA,PCMU", 0, 64, "", "answered to browsers, best first" },
-	{ "master-key-file", CFG_STR, OPT(master_key_file), "", 0, 1024, "", "64 hex digits that wrap the keys of recordings; default <data-dir>/keys/master.key" },
-	{ "hold-us", CFG_INT, OPT(hold_us), "4000", 0, 10000, "us", "how long a busy worker lets packets gather before it looks; 0: never" },
+	{ "webrtc-codecs", CFG_STR, OPT(webrtc_codecs), "opus,PCMA,PCMU", 0, 64, "",
+	  "answered to browsers, best first" },
+	{ "master-key-file", CFG_STR, OPT(master_key_file), "", 0, 1024, "",
+	  "64 hex digits that wrap the keys of recordings; default <data-dir>/keys/master.key" },
+	{ "hold-us", CFG_INT, OPT(hold_us), "4000", 0, 10000, "us",
+	  "how long a busy worker lets packets gather before it looks; 0: never" },
 	{ "sound-cache-mb", CFG_INT, OPT(cache_mb), "256", 1, 65536, "MiB", "decoded sounds kept in memory" },
-	{ "record-queue-mb", CFG_INT, OPT(record_queue_mb), "64", 1, 4096, "MiB", "sound on its way to the disk; then recordings fail, loudly" },
+	{ "record-queue-mb", CFG_INT, OPT(record_queue_mb), "64", 1, 4096, "MiB",
+	  "sound on its way to the disk; then recordings fail, loudly" },
 	{ "max-rooms", CFG_INT, OPT(max_rooms), "10000", 1, 1000000, "", "rooms at a time; then new ones are refused" },
-	{ "capacity", CFG_INT, OPT(capacity), "2000", 1, 1000000, "", "endpoints that this node announces it can carry" },
-	{ "owner-timeout-s", CFG_INT, OPT(owner_timeout_s), "300", 5, 86400, "s", "a room whose owner is silent for so long ends" },
+	{ "capacity", CFG_INT, OPT(capacity), "2000", 1, 1000000, "",
+	  "endpoints that this node announces it can carry" },
+	{ "owner-timeout-s", CFG_INT, OPT(owner_timeout_s), "300", 5, 86400, "s",
+	  "a room whose owner is silent for so long ends" },
 	CFG_END
 };
 
@@ -37,7 +47,8 @@ static enum pl_err parse_codecs(const char *text, const char *field, enum codec 
 		size_t n = strcspn(p, ",");
 		enum codec c = codec_find(p, n);
 		if (c == CODEC_NONE || *ret_n == CODEC_N)
-			return pl_why_field(why, PL_E_FORMAT, field, "must be some of PCMA, PCMU, opus, with commas between");
+			return pl_why_field(why, PL_E_FORMAT, field,
+					    "must be some of PCMA, PCMU, opus, with commas between");
 		out[(*ret_n)++] = c;
 		p += n + (p[n] == ',');
 	}
@@ -59,7 +70,8 @@ static enum pl_err load_key(struct media *m, struct pl_why *why)
 {
 	char path[1200];
 	const char *given = m->opts->master_key_file;
-	snprintf(path, sizeof(path), pl_empty(given) ? "%s/keys/master.key" : "%s", pl_empty(given) ? m->app->cfg.data_dir : given);
+	snprintf(path, sizeof(path), pl_empty(given) ? "%s/keys/master.key" : "%s",
+		 pl_empty(given) ? m->app->cfg.data_dir : given);
 	enum pl_err err = crypto_key_load(path, m->key, why);
 	if (err == PL_E_NOTFOUND && pl_empty(given)) {
 		log_warn("recording.off", LOG_S("why", "there is no master key"), LOG_S("path", path));
@@ -73,12 +85,21 @@ static enum pl_err open_core(struct media *m, struct pl_why *why)
 {
 	const struct media_opts *o = m->opts;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	struct core_cfg c = { .workers = o->workers ? (int)o->workers : (int)PL_MAX(cores, 1), .rtp_port_min = (int)o->rtp_port_min,
-		.rtp_port_max = (int)o->rtp_port_max, .rtp_address = o->rtp_address, .public_address = o->public_address,
-		.data_dir = m->app->cfg.data_dir, .node = m->app->cfg.node, .master_key = m->has_key ? m->key : NULL,
-		.hold_us = o->hold_us, .cache_bytes = o->cache_mb << 20, .max_rooms = o->max_rooms,
-		.record_queue_bytes = o->record_queue_mb << 20, .learn_any = o->learn_any, .tick = metrics_tick,
-		.tick_arg = m->metrics };
+	struct core_cfg c = { .workers = o->workers ? (int)o->workers : (int)PL_MAX(cores, 1),
+			      .rtp_port_min = (int)o->rtp_port_min,
+			      .rtp_port_max = (int)o->rtp_port_max,
+			      .rtp_address = o->rtp_address,
+			      .public_address = o->public_address,
+			      .data_dir = m->app->cfg.data_dir,
+			      .node = m->app->cfg.node,
+			      .master_key = m->has_key ? m->key : NULL,
+			      .hold_us = o->hold_us,
+			      .cache_bytes = o->cache_mb << 20,
+			      .max_rooms = o->max_rooms,
+			      .record_queue_bytes = o->record_queue_mb << 20,
+			      .learn_any = o->learn_any,
+			      .tick = metrics_tick,
+			      .tick_arg = m->metrics };
 	enum pl_err err = parse_codecs(o->sip_codecs, "sip-codecs", c.sip_codecs, &c.n_sip_codecs, why);
 	if (!err)
 		err = parse_codecs(o->webrtc_codecs, "webrtc-codecs", c.webrtc_codecs, &c.n_webrtc_codecs, why);
@@ -92,7 +113,8 @@ static int64_t load(void *arg)
 	struct media *m = arg;
 	struct core_counts n;
 	core_count(m->core, &n);
-	return m->draining ? m->opts->capacity * 1000 : (int64_t)n.endpoints; /* the last to be chosen while it drains */
+	return m->draining ? m->opts->capacity * 1000
+			   : (int64_t)n.endpoints; /* the last to be chosen while it drains */
 }
 
 static void on_expire(void *arg)

@@ -7,7 +7,8 @@
 #include "core.h"
 
 struct media_opts {
-	int64_t workers, rtp_port_min, rtp_port_max, hold_us, cache_mb, max_rooms, record_queue_mb, owner_timeout_s, capacity;
+	int64_t workers, rtp_port_min, rtp_port_max, hold_us, cache_mb, max_rooms, record_queue_mb, owner_timeout_s,
+		capacity;
 	char *rtp_address, *public_address, *master_key_file, *sip_codecs, *webrtc_codecs;
 	bool learn_any;
 };
@@ -25,7 +26,8 @@ struct media {
 	struct metrics *metrics;
 	struct pl_timer *expire, *drain;
 };
-PL_MUST enum pl_err media_new(struct media **ret, struct pl_app *app, const struct media_opts *opts, struct pl_why *why);
+PL_MUST enum pl_err media_new(struct media **ret, struct pl_app *app, const struct media_opts *opts,
+			      struct pl_why *why);
 void media_freep(struct media **m);
 
 /* --- rpc_media.c --- */
@@ -36,5 +38,5 @@ PL_MUST enum pl_err store_open(struct store **ret, struct media *m, struct pl_wh
 void store_close(struct store *s);
 /* --- metrics.c --- */
 PL_MUST enum pl_err metrics_open(struct metrics **ret, struct media *m, struct pl_why *why);
-void metrics_tick(void *metrics, int64_t late_us);	/* from any thread */
+void metrics_tick(void *metrics, int64_t late_us); /* from any thread */
 #endif

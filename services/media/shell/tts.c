@@ -1,5 +1,5 @@
-/* Speech by espeak-ng. The library has global state: one thread of ours calls it. What was said once is kept as a WAV named by
- * the SHA-256 of voice and text. */
+/* Speech by espeak-ng. The library has global state: one thread of ours calls it. What was said once is kept as a WAV
+ * named by the SHA-256 of voice and text. */
 #include <espeak-ng/speak_lib.h>
 #include <parley/crypto.h>
 #include <pthread.h>
@@ -19,7 +19,7 @@ struct tts {
 	pthread_t thread;
 	bool started, started_once;
 	char dir[500];
-	int rate_hz;		/* 0: the library could not start */
+	int rate_hz; /* 0: the library could not start */
 	_Atomic int waiting;
 };
 
@@ -40,8 +40,8 @@ static int on_sound(short *wav, int n, espeak_EVENT *events)
 	return 0;
 }
 
-/* With the first text, not with the process: most nodes of a fleet never speak. Never ended: espeak_Terminate() of 1.51 can wait
- * for ever for its own thread, and the process is about to end anyway. */
+/* With the first text, not with the process: most nodes of a fleet never speak. Never ended: espeak_Terminate() of 1.51
+ * can wait for ever for its own thread, and the process is about to end anyway. */
 static void start(struct tts *t)
 {
 	if (t->started_once)
@@ -159,7 +159,10 @@ enum pl_err tts_open(struct tts **ret, struct pl_loop *main, const char *cache_d
 	return err;
 }
 
-static void stop(void *arg) { pl_loop_stop(((struct tts *)arg)->loop); }
+static void stop(void *arg)
+{
+	pl_loop_stop(((struct tts *)arg)->loop);
+}
 
 void tts_close(struct tts *t)
 {

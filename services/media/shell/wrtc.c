@@ -26,7 +26,7 @@ struct wrtc {
 	struct wrtc_cert *cert;
 	char ufrag[9], pwd[25];
 	SSL *ssl;
-	const uint8_t *in;	/* the datagram that OpenSSL is to read; NULL: none */
+	const uint8_t *in; /* the datagram that OpenSSL is to read; NULL: none */
 	size_t in_len;
 	bool up, failed;
 	int64_t consent_us;
@@ -91,10 +91,13 @@ static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
 	(void)num;
 	(void)ptr;
 	switch (cmd) {
-	case BIO_CTRL_FLUSH: return 1;
+	case BIO_CTRL_FLUSH:
+		return 1;
 	case BIO_CTRL_DGRAM_QUERY_MTU:
-	case BIO_CTRL_DGRAM_GET_FALLBACK_MTU: return MTU;
-	default: return 0;
+	case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
+		return MTU;
+	default:
+		return 0;
 	}
 }
 
@@ -151,10 +154,22 @@ void wrtc_cert_free(struct wrtc_cert *c)
 	free(c);
 }
 
-const uint8_t *wrtc_fingerprint(const struct wrtc_cert *c) { return c->fingerprint; }
-const char *wrtc_ufrag(const struct wrtc *x) { return x->ufrag; }
-const char *wrtc_pwd(const struct wrtc *x) { return x->pwd; }
-bool wrtc_up(const struct wrtc *x) { return x->up; }
+const uint8_t *wrtc_fingerprint(const struct wrtc_cert *c)
+{
+	return c->fingerprint;
+}
+const char *wrtc_ufrag(const struct wrtc *x)
+{
+	return x->ufrag;
+}
+const char *wrtc_pwd(const struct wrtc *x)
+{
+	return x->pwd;
+}
+bool wrtc_up(const struct wrtc *x)
+{
+	return x->up;
+}
 
 /* --- life --- */
 static bool ice_text(char *out, size_t n) /* RFC 8839 5.4: ice-char, at least 24 and 128 bits */
@@ -169,7 +184,10 @@ static bool ice_text(char *out, size_t n) /* RFC 8839 5.4: ice-char, at least 24
 	return true;
 }
 
-bool wrtc_restart(struct wrtc *x) { return ice_text(x->ufrag, sizeof(x->ufrag)) && ice_text(x->pwd, sizeof(x->pwd)); }
+bool wrtc_restart(struct wrtc *x)
+{
+	return ice_text(x->ufrag, sizeof(x->ufrag)) && ice_text(x->pwd, sizeof(x->pwd));
+}
 
 struct wrtc *wrtc_new(struct ep *e, struct wrtc_cert *cert)
 {
@@ -226,7 +244,8 @@ static bool fingerprint_fits(struct wrtc *x)
 	uint8_t got[32];
 	unsigned n = 0;
 	X509 *peer = SSL_get1_peer_certificate(x->ssl);
-	bool ok = peer && X509_digest(peer, EVP_sha256(), got, &n) && n == 32 && CRYPTO_memcmp(got, x->e->nego.fingerprint, 32) == 0;
+	bool ok = peer && X509_digest(peer, EVP_sha256(), got, &n) && n == 32 &&
+		  CRYPTO_memcmp(got, x->e->nego.fingerprint, 32) == 0;
 	X509_free(peer);
 	return ok;
 }
@@ -317,8 +336,8 @@ static void hmac_sha1(const void *key, size_t key_len, const uint8_t *p, size_t 
 static bool username_fits(const struct wrtc *x, const struct stun_msg *m)
 {
 	size_t ours = strlen(x->ufrag), theirs = strlen(x->e->nego.ufrag);
-	return m->username_len == ours + 1 + theirs && memcmp(m->username, x->ufrag, ours) == 0 && m->username[ours] == ':' &&
-	       memcmp(m->username + ours + 1, x->e->nego.ufrag, theirs) == 0;
+	return m->username_len == ours + 1 + theirs && memcmp(m->username, x->ufrag, ours) == 0 &&
+	       m->username[ours] == ':' && memcmp(m->username + ours + 1, x->e->nego.ufrag, theirs) == 0;
 }
 
 static void reply(struct wrtc *x, const uint8_t *p, size_t n, const union addr *to)
@@ -337,7 +356,8 @@ static struct stun_addr stun_addr_of(const union addr *a)
 	return s;
 }
 
-/* A check that proves who it is chooses the way back: the nominated one, or the first while none is (RFC 8445 7.3.1.5). */
+/* A check that proves who it is chooses the way back: the nominated one, or the first while none is (RFC 8445 7.3.1.5).
+ */
 static void choose(struct wrtc *x, const struct stun_msg *m, const union addr *from)
 {
 	struct ep *e = x->e;
@@ -358,14 +378,16 @@ static void take_stun(struct wrtc *x, const uint8_t *p, size_t n, const union ad
 {
 	uint8_t out[STUN_REPLY_MAX];
 	struct stun_msg m;
-	if (!x->e->nego.agreed || !stun_parse(p, n, &m) || m.cls != STUN_REQUEST || m.method != 1 || (m.has_fingerprint && !m.fingerprint_ok))
+	if (!x->e->nego.agreed || !stun_parse(p, n, &m) || m.cls != STUN_REQUEST || m.method != 1 ||
+	    (m.has_fingerprint && !m.fingerprint_ok))
 		return;
 	if (!m.username || !m.integrity_at) {
 		reply(x, out, stun_error(out, m.id, 400, "Bad Request", NULL, hmac_sha1), from);
 	} else if (!username_fits(x, &m) || !stun_integrity_ok(p, n, &m, x->pwd, hmac_sha1)) {
 		reply(x, out, stun_error(out, m.id, 401, "Unauthenticated", NULL, hmac_sha1), from);
 	} else if (m.controlled) {
-		reply(x, out, stun_error(out, m.id, 487, "Role Conflict", x->pwd, hmac_sha1), from); /* lite is always controlled */
+		reply(x, out, stun_error(out, m.id, 487, "Role Conflict", x->pwd, hmac_sha1),
+		      from); /* lite is always controlled */
 	} else {
 		struct stun_addr a = stun_addr_of(from);
 		reply(x, out, stun_success(out, m.id, &a, x->pwd, hmac_sha1), from);
@@ -388,7 +410,8 @@ bool wrtc_take(struct wrtc *x, uint8_t *p, size_t *n, const union addr *from)
 	if (!x->up || p[0] < 128 || p[0] > 191)
 		return false;
 	int len = (int)*n;
-	srtp_err_status_t st = rtp_is_rtcp(p, *n) ? srtp_unprotect_rtcp(x->rx, p, &len) : srtp_unprotect(x->rx, p, &len);
+	srtp_err_status_t st =
+		rtp_is_rtcp(p, *n) ? srtp_unprotect_rtcp(x->rx, p, &len) : srtp_unprotect(x->rx, p, &len);
 	if (st != srtp_err_status_ok) {
 		count_add(&x->e->room->w->counts.bad, 1);
 		return false;

@@ -11,7 +11,10 @@
 #define TE "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
 enum { WAIT = 20000 };
 
-static void tone(int16_t *pcm, size_t n, unsigned hz, unsigned rate, struct audio_tone *t) { audio_tone(t, hz, 0, rate, pcm, n); }
+static void tone(int16_t *pcm, size_t n, unsigned hz, unsigned rate, struct audio_tone *t)
+{
+	audio_tone(t, hz, 0, rate, pcm, n);
+}
 
 START_TEST(a_call_with_one_codec_passes_every_octet_both_ways)
 {
@@ -72,7 +75,8 @@ static double through(struct phone *a, uint8_t pt_a, enum codec ca, struct phone
 	uint8_t code[160];
 	struct audio_tone t = { 0 };
 	size_t n = 0;
-	while (phone_recv(b, 0)) { /* what came before */ }
+	while (phone_recv(b, 0)) { /* what came before */
+	}
 	int64_t due = pl_mono_us();
 	for (int i = 0; i < 60; i++) {
 		tone(pcm, 160, hz, 8000, &t);
@@ -123,8 +127,8 @@ static void make_tone_file(struct kit *k, const char *name, unsigned hz, unsigne
 static void play(struct kit *k, const char *player, const char *ep, struct source *s, size_t n, bool loop)
 {
 	const char *ids[] = { ep };
-	kit_one(k, "r", .kind = OP_PLAY, .id = player, .ids = ids, .n_ids = 1, .sources = s, .n_sources = n, .loop = loop,
-		.stop_on_digit = true);
+	kit_one(k, "r", .kind = OP_PLAY, .id = player, .ids = ids, .n_ids = 1, .sources = s, .n_sources = n,
+		.loop = loop, .stop_on_digit = true);
 }
 
 START_TEST(a_prompt_then_an_agent_then_music_is_one_stream)
@@ -214,7 +218,8 @@ START_TEST(an_announcement_is_heard_over_the_talk)
 		}
 	}
 	for (size_t at = 0; at + 800 <= n; at += 160)
-		both |= audio_tone_share(got + at, 800, 500, 8000) > 0.3 && audio_tone_share(got + at, 800, 1600, 8000) > 0.3;
+		both |= audio_tone_share(got + at, 800, 500, 8000) > 0.3 &&
+			audio_tone_share(got + at, 800, 1600, 8000) > 0.3;
 	ck_assert(both);
 	phone_close(&a);
 	phone_close(&b);
@@ -248,7 +253,7 @@ START_TEST(speech_is_made_and_heard)
 	phone_open(&a, k);
 	phone_join(&a, "r", "a", "8", "");
 	struct source s[] = { { .kind = SOURCE_SAY, .text = "Good morning, you are number two.", .language = "en" },
-		{ .kind = SOURCE_SILENCE, .on_ms = 100 } };
+			      { .kind = SOURCE_SILENCE, .on_ms = 100 } };
 	play(k, "p", "a", s, 2, false);
 	while (kit_count(k, EVENT_PLAY_DONE, "p") == 0)
 		if (phone_recv(&a, 100)) {
@@ -432,7 +437,8 @@ START_TEST(three_hear_each_other_without_themselves)
 		for (size_t at = 0; at + 800 <= n[i]; at += 160) {
 			both |= audio_tone_share(got[i] + at, 800, hz[(i + 1) % 3], 8000) > 0.4 &&
 				audio_tone_share(got[i] + at, 800, hz[(i + 2) % 3], 8000) > 0.4;
-			ck_assert(audio_peak(got[i] + at, 800) < 100 || audio_tone_share(got[i] + at, 800, hz[i], 8000) < 0.1);
+			ck_assert(audio_peak(got[i] + at, 800) < 100 ||
+				  audio_tone_share(got[i] + at, 800, hz[i], 8000) < 0.1);
 		}
 		ck_assert(both);
 		phone_close(&p[i]);
@@ -450,11 +456,14 @@ START_TEST(what_the_other_side_holds_is_not_sent_to)
 	phone_join(&a, "r", "a", "8", "");
 	play(k, "m", "a", (struct source[]){ { .kind = SOURCE_FOLDER, .text = "moh/default" } }, 1, true);
 	ck_assert(phone_recv(&a, WAIT));
-	struct job *j = kit_one(k, "r", .kind = OP_SET_REMOTE, .id = "a", .is_offer = true, .sdp = phone_sdp(&a, "8", "a=sendonly\r\n"));
+	struct job *j = kit_one(k, "r", .kind = OP_SET_REMOTE, .id = "a", .is_offer = true,
+				.sdp = phone_sdp(&a, "8", "a=sendonly\r\n"));
 	ck_assert_ptr_nonnull(strstr(j->results[0].sdp, "a=recvonly"));
-	while (phone_recv(&a, 200)) { /* what was under way */ }
+	while (phone_recv(&a, 200)) { /* what was under way */
+	}
 	ck_assert(!phone_recv(&a, 300));
-	kit_one(k, "r", .kind = OP_SET_REMOTE, .id = "a", .is_offer = true, .sdp = phone_sdp(&a, "8", "a=sendrecv\r\n"));
+	kit_one(k, "r", .kind = OP_SET_REMOTE, .id = "a", .is_offer = true,
+		.sdp = phone_sdp(&a, "8", "a=sendrecv\r\n"));
 	ck_assert(phone_recv(&a, WAIT));
 	phone_close(&a);
 	kit_close(k);
@@ -465,12 +474,14 @@ START_TEST(errors_name_what_is_wrong_and_leave_nothing_behind)
 {
 	struct kit *k = kit_open(NULL);
 	struct core_counts n;
-	struct job *j = kit_try(k, "r", (struct op[]){ { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = "v=0\r\nnonsense\r\n" } }, 1);
+	struct job *j = kit_try(
+		k, "r", (struct op[]){ { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = "v=0\r\nnonsense\r\n" } }, 1);
 	ck_assert_int_eq(j->err, PL_E_FORMAT);
 	ck_assert_str_eq(j->why.field, "remote_sdp");
 	struct phone a;
 	phone_open(&a, k);
-	j = kit_try(k, "r", (struct op[]){ { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = phone_sdp(&a, "3 4", "") } }, 1);
+	j = kit_try(k, "r", (struct op[]){ { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = phone_sdp(&a, "3 4", "") } },
+		    1);
 	ck_assert_int_eq(j->err, PL_E_UNSUPPORTED);
 	j = kit_try(k, "r", (struct op[]){ { .kind = OP_MIX, .id = "a" } }, 1);
 	ck_assert_int_eq(j->err, PL_E_NOTFOUND);
@@ -508,7 +519,8 @@ START_TEST(five_hundred_listeners_get_every_packet)
 		static const char *ids[] = { "a" };
 		phone_open(&p[i], k);
 		phone_join(&p[i], room, "a", "8 101", TE);
-		kit_one(k, room, .kind = OP_PLAY, .id = "m", .ids = ids, .n_ids = 1, .sources = &s, .n_sources = 1, .loop = true);
+		kit_one(k, room, .kind = OP_PLAY, .id = "m", .ids = ids, .n_ids = 1, .sources = &s, .n_sources = 1,
+			.loop = true);
 	}
 	int64_t start = pl_mono_us(), limit = start + 60 * PL_US_PER_S;
 	int done = 0;

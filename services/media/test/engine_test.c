@@ -22,7 +22,7 @@ START_TEST(every_code_decodes_and_encodes_to_itself)
 		if (i != 0x7f) /* mu-law has two zeros */
 			ck_assert_uint_eq(g711_u_code(g711_u_linear[i]), i);
 	}
-	ck_assert_int_eq(g711_a_linear[0xd5], 8);	/* ITU-T G.711 table 1a: the first positive value */
+	ck_assert_int_eq(g711_a_linear[0xd5], 8); /* ITU-T G.711 table 1a: the first positive value */
 	ck_assert_int_eq(g711_u_linear[0x00], -32124);
 	ck_assert_int_eq(g711_a_linear[0xaa], 32256);
 }
@@ -64,7 +64,10 @@ START_TEST(a_packet_with_sources_extension_and_padding_gives_its_payload)
 }
 END_TEST
 
-static struct rtp_pkt pkt(uint16_t seq, uint32_t ts) { return (struct rtp_pkt){ .seq = seq, .ts = ts, .ssrc = 1, .len = 160 }; }
+static struct rtp_pkt pkt(uint16_t seq, uint32_t ts)
+{
+	return (struct rtp_pkt){ .seq = seq, .ts = ts, .ssrc = 1, .len = 160 };
+}
 
 START_TEST(loss_and_jitter_are_counted_over_the_turn_of_the_sequence)
 {
@@ -126,8 +129,15 @@ START_TEST(reports_say_what_was_lost_and_how_far_the_other_is)
 		struct rtp_pkt p = pkt((uint16_t)(i + (i >= 40)), (uint32_t)i * 160);
 		rtp_rx_take(&rx, &p, 8000, i * 20000);
 	}
-	struct rtcp_out o = { .ssrc = 9, .ntp = rtcp_ntp(1000000), .rtp_ts = 5, .packets = 3, .octets = 480, .cname = "parley",
-		.last_sr = 0x10000, .since_sr = 0x8000, .bye = true };
+	struct rtcp_out o = { .ssrc = 9,
+			      .ntp = rtcp_ntp(1000000),
+			      .rtp_ts = 5,
+			      .packets = 3,
+			      .octets = 480,
+			      .cname = "parley",
+			      .last_sr = 0x10000,
+			      .since_sr = 0x8000,
+			      .bye = true };
 	size_t n = rtcp_write(buf, &o, &rx);
 	struct rtcp_in in;
 	ck_assert(rtcp_parse(buf, n, 1, &in));
@@ -147,16 +157,23 @@ END_TEST
 /* --- jitter buffer --- */
 static uint8_t jb_bytes[JB_SLOTS * 200];
 
-static void put(struct jb *j, uint16_t seq) { (void)!jb_put(j, seq, seq * 160u, 0, (uint8_t[]){ (uint8_t)seq }, 1); }
+static void put(struct jb *j, uint16_t seq)
+{
+	(void)!jb_put(j, seq, seq * 160u, 0, (uint8_t[]){ (uint8_t)seq }, 1);
+}
 
 static int get(struct jb *j)
 {
 	struct jb_slot s;
 	const uint8_t *p;
 	switch (jb_get(j, &s, &p)) {
-	case JB_GET_PACKET: ck_assert_uint_eq(p[0], (uint8_t)s.seq); return s.seq;
-	case JB_GET_LOST: return -1;
-	default: return -2;
+	case JB_GET_PACKET:
+		ck_assert_uint_eq(p[0], (uint8_t)s.seq);
+		return s.seq;
+	case JB_GET_LOST:
+		return -1;
+	default:
+		return -2;
 	}
 }
 
@@ -322,7 +339,8 @@ END_TEST
 
 START_TEST(quality_falls_with_loss_and_delay)
 {
-	double best = audio_mos(&(struct audio_quality){ 0, 40, 0 }), loss = audio_mos(&(struct audio_quality){ 0.05, 40, 0 });
+	double best = audio_mos(&(struct audio_quality){ 0, 40, 0 }),
+	       loss = audio_mos(&(struct audio_quality){ 0.05, 40, 0 });
 	double late = audio_mos(&(struct audio_quality){ 0, 400, 0 });
 	ck_assert(best > 4.3 && best < 4.5);
 	ck_assert(loss < best - 0.3 && late < best - 0.5);
@@ -348,11 +366,13 @@ static void hmac_sha1(const void *key, size_t key_len, const uint8_t *p, size_t 
 	HMAC(EVP_sha1(), key, (int)key_len, p, n, out, &len);
 }
 
-static const uint8_t rfc5769_request[] =
-	"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\x80\x22\x00\x10\x53\x54\x55\x4e\x20\x74"
-	"\x65\x73\x74\x20\x63\x6c\x69\x65\x6e\x74\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36"
-	"\x00\x06\x00\x09\x65\x76\x74\x6a\x3a\x68\x36\x76\x59\x20\x20\x20\x00\x08\x00\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e"
-	"\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\x3b\xcf";
+static const uint8_t rfc5769_request[] = "\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf"
+					 "\xae\x80\x22\x00\x10\x53\x54\x55\x4e\x20\x74"
+					 "\x65\x73\x74\x20\x63\x6c\x69\x65\x6e\x74\x00\x24\x00\x04\x6e\x00\x01\xff\x80"
+					 "\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36"
+					 "\x00\x06\x00\x09\x65\x76\x74\x6a\x3a\x68\x36\x76\x59\x20\x20\x20\x00\x08\x00"
+					 "\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e"
+					 "\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\x3b\xcf";
 static const char rfc5769_password[] = "VOkJxbRl1RmTxUk/WvJxBt";
 
 START_TEST(the_request_of_rfc_5769_is_understood)
@@ -371,7 +391,8 @@ START_TEST(the_request_of_rfc_5769_is_understood)
 	for (size_t i = 0; i < n - 8; i++) { /* any changed octet is noticed */
 		memcpy(copy, rfc5769_request, n);
 		copy[i] ^= 1;
-		bool ok = stun_parse(copy, n, &m) && m.fingerprint_ok && stun_integrity_ok(copy, n, &m, rfc5769_password, hmac_sha1);
+		bool ok = stun_parse(copy, n, &m) && m.fingerprint_ok &&
+			  stun_integrity_ok(copy, n, &m, rfc5769_password, hmac_sha1);
 		ck_assert_msg(!ok, "octet %zu", i);
 	}
 }
@@ -382,8 +403,8 @@ START_TEST(the_response_of_rfc_5769_is_what_we_would_say)
 	/* 2.2 without SOFTWARE, which we do not send: the address attribute is compared octet by octet */
 	static const uint8_t id[12] = { 0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae };
 	static const uint8_t v4[12] = { 0x00, 0x20, 0x00, 0x08, 0x00, 0x01, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43 };
-	static const uint8_t v6[24] = { 0x00, 0x20, 0x00, 0x14, 0x00, 0x02, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa, 0xa5, 0xd3, 0xf1, 0x79,
-		0xbc, 0x25, 0xf4, 0xb5, 0xbe, 0xd2, 0xb9, 0xd9 };
+	static const uint8_t v6[24] = { 0x00, 0x20, 0x00, 0x14, 0x00, 0x02, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa,
+					0xa5, 0xd3, 0xf1, 0x79, 0xbc, 0x25, 0xf4, 0xb5, 0xbe, 0xd2, 0xb9, 0xd9 };
 	uint8_t out[STUN_REPLY_MAX];
 	struct stun_msg m;
 	struct stun_addr a = { .ip = { 192, 0, 2, 1 }, .port = 32853 };
@@ -391,8 +412,10 @@ START_TEST(the_response_of_rfc_5769_is_what_we_would_say)
 	ck_assert_mem_eq(out + 20, v4, sizeof(v4));
 	ck_assert(stun_parse(out, n, &m) && m.fingerprint_ok && m.has_addr && m.cls == STUN_SUCCESS);
 	ck_assert(stun_integrity_ok(out, n, &m, rfc5769_password, hmac_sha1));
-	a = (struct stun_addr){ .ip6 = true, .port = 32853, .ip = { 0x20, 0x01, 0x0d, 0xb8, 0x12, 0x34, 0x56, 0x78, 0x00, 0x11, 0x22,
-		0x33, 0x44, 0x55, 0x66, 0x77 } };
+	a = (struct stun_addr){ .ip6 = true,
+				.port = 32853,
+				.ip = { 0x20, 0x01, 0x0d, 0xb8, 0x12, 0x34, 0x56, 0x78, 0x00, 0x11, 0x22, 0x33, 0x44,
+					0x55, 0x66, 0x77 } };
 	n = stun_success(out, id, &a, rfc5769_password, hmac_sha1);
 	ck_assert_mem_eq(out + 20, v6, sizeof(v6));
 	n = stun_error(out, id, 487, "Role Conflict", rfc5769_password, hmac_sha1);
@@ -402,8 +425,14 @@ END_TEST
 
 START_TEST(the_head_of_a_recording_comes_back)
 {
-	struct rec_hdr h = { .format = REC_ALAW, .started_us = 1234567890123456, .id = "rec", .room_id = "room", .owner = "cc", .node = "m",
-		.samples = 99 }, r;
+	struct rec_hdr h = { .format = REC_ALAW,
+			     .started_us = 1234567890123456,
+			     .id = "rec",
+			     .room_id = "room",
+			     .owner = "cc",
+			     .node = "m",
+			     .samples = 99 },
+		       r;
 	uint8_t buf[REC_HDR_BYTES];
 	memset(h.wrapped, 5, sizeof(h.wrapped));
 	rec_hdr_write(buf, &h);

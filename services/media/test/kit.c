@@ -19,16 +19,30 @@ static void on_event(void *arg, const struct event *ev)
 	k->events[k->n_events++] = *ev;
 }
 
-char *kit_path(struct kit *k, const char *below) { return pl_arena_printf(k->arena, "%s/%s", k->dir, below); }
+char *kit_path(struct kit *k, const char *below)
+{
+	return pl_arena_printf(k->arena, "%s/%s", k->dir, below);
+}
 
 void kit_core_open(struct kit *k, const struct core_cfg *extra)
 {
 	struct pl_why why = { 0 };
-	struct core_cfg c = { .workers = 1, .rtp_port_min = 20000, .rtp_port_max = 59999, .rtp_address = "127.0.0.1",
-		.public_address = "", .data_dir = k->dir, .node = "media-test", .master_key = k->key, .hold_us = 2000,
-		.cache_bytes = 64 << 20, .max_rooms = 10000, .record_queue_bytes = 64 << 20,
-		.sip_codecs = { CODEC_PCMA, CODEC_PCMU }, .n_sip_codecs = 2,
-		.webrtc_codecs = { CODEC_OPUS, CODEC_PCMA, CODEC_PCMU }, .n_webrtc_codecs = 3 };
+	struct core_cfg c = { .workers = 1,
+			      .rtp_port_min = 20000,
+			      .rtp_port_max = 59999,
+			      .rtp_address = "127.0.0.1",
+			      .public_address = "",
+			      .data_dir = k->dir,
+			      .node = "media-test",
+			      .master_key = k->key,
+			      .hold_us = 2000,
+			      .cache_bytes = 64 << 20,
+			      .max_rooms = 10000,
+			      .record_queue_bytes = 64 << 20,
+			      .sip_codecs = { CODEC_PCMA, CODEC_PCMU },
+			      .n_sip_codecs = 2,
+			      .webrtc_codecs = { CODEC_OPUS, CODEC_PCMA, CODEC_PCMU },
+			      .n_webrtc_codecs = 3 };
 	if (extra) {
 		c.workers = extra->workers ? extra->workers : c.workers;
 		c.record_queue_bytes = extra->record_queue_bytes ? extra->record_queue_bytes : c.record_queue_bytes;
@@ -83,14 +97,23 @@ void kit_turn(struct kit *k, int wait_ms)
 	pl_loop_turn(k->loop);
 }
 
-static void job_done(struct job *j) { *(bool *)j->arg = true; }
+static void job_done(struct job *j)
+{
+	*(bool *)j->arg = true;
+}
 
 struct job *kit_try(struct kit *k, const char *room, struct op *ops, size_t n)
 {
 	struct job *j = PL_NEW(k->arena, struct job);
 	bool done = false;
 	int64_t until = pl_mono_us() + 20 * PL_US_PER_S;
-	*j = (struct job){ .room_id = room, .owner = "cc-1", .ops = ops, .n_ops = n, .arena = k->arena, .done = job_done, .arg = &done };
+	*j = (struct job){ .room_id = room,
+			   .owner = "cc-1",
+			   .ops = ops,
+			   .n_ops = n,
+			   .arena = k->arena,
+			   .done = job_done,
+			   .arg = &done };
 	core_apply(k->core, j);
 	while (!done && pl_mono_us() < until)
 		kit_turn(k, 100);
@@ -148,7 +171,9 @@ void kit_wav(struct kit *k, const char *name, const int16_t *pcm, size_t n, int 
 /* --- phones --- */
 static int udp(uint16_t port, uint16_t *ret)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
@@ -184,7 +209,8 @@ void phone_close(struct phone *p)
 
 char *phone_sdp(struct phone *p, const char *formats, const char *attrs)
 {
-	snprintf(p->sdp, sizeof(p->sdp), "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP %s\r\n%s",
+	snprintf(p->sdp, sizeof(p->sdp),
+		 "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP %s\r\n%s",
 		 p->port, formats, attrs);
 	return p->sdp;
 }
@@ -199,7 +225,9 @@ void phone_far(struct phone *p, const char *sdp)
 
 void phone_raw(struct phone *p, const uint8_t *buf, size_t n)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(p->far_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(p->far_port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	ck_assert_int_eq(sendto(p->fd, buf, n, 0, (struct sockaddr *)&a, sizeof(a)), (ssize_t)n);
 }
 

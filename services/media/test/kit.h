@@ -1,4 +1,5 @@
-/** For tests of the media core: a core on a private folder, jobs that are waited for, phones on 127.0.0.1. One thread. */
+/** For tests of the media core: a core on a private folder, jobs that are waited for, phones on 127.0.0.1. One thread.
+ */
 #ifndef MEDIA_TEST_KIT_H
 #define MEDIA_TEST_KIT_H
 #include "../engine/rtp.h"
@@ -14,13 +15,13 @@ struct kit {
 	size_t n_events, n_taken;
 	struct pl_arena *arena;
 };
-struct kit *kit_open(const struct core_cfg *extra);	/* NULL: as usual */
-void kit_close(struct kit *k);				/* and removes the folder */
-void kit_core_close(struct kit *k);			/* keeps the folder */
+struct kit *kit_open(const struct core_cfg *extra); /* NULL: as usual */
+void kit_close(struct kit *k);                      /* and removes the folder */
+void kit_core_close(struct kit *k);                 /* keeps the folder */
 void kit_core_open(struct kit *k, const struct core_cfg *extra);
 /** Runs it to its end. The results live until kit_close(). */
 struct job *kit_apply(struct kit *k, const char *room, struct op *ops, size_t n);
-struct job *kit_try(struct kit *k, const char *room, struct op *ops, size_t n);	/* may fail */
+struct job *kit_try(struct kit *k, const char *room, struct op *ops, size_t n); /* may fail */
 /** Waits for the next event of that kind about id that was not taken yet (20 s, then the test ends). */
 const struct event *kit_event(struct kit *k, enum event_kind kind, const char *id);
 size_t kit_count(struct kit *k, enum event_kind kind, const char *id);
@@ -49,6 +50,6 @@ void phone_raw(struct phone *p, const uint8_t *buf, size_t n);
 bool phone_recv(struct phone *p, int wait_ms);
 /** Makes an endpoint that answers p's offer, and connects p to it. */
 void phone_join(struct phone *p, const char *room, const char *id, const char *formats, const char *attrs);
-void kit_mix(struct kit *k, const char *room, const char *id, const char *hears);	/* one or none (NULL) */
+void kit_mix(struct kit *k, const char *room, const char *id, const char *hears); /* one or none (NULL) */
 #define kit_one(k, room, ...) kit_apply((k), (room), (struct op[]){ { __VA_ARGS__ } }, 1)
 #endif

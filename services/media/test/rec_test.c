@@ -14,7 +14,12 @@
 
 enum { WAIT = 20000 };
 
-struct call { struct kit *k; struct phone a, b; struct audio_tone ta, tb; int64_t due; };
+struct call {
+	struct kit *k;
+	struct phone a, b;
+	struct audio_tone ta, tb;
+	int64_t due;
+};
 
 static void call_open(struct call *c, const struct core_cfg *extra)
 {
@@ -56,7 +61,8 @@ static void talk(struct call *c, int frames)
 static void record(struct kit *k, const char *id)
 {
 	const char *left[] = { "a" }, *right[] = { "b" };
-	kit_one(k, "r", .kind = OP_START_RECORDING, .id = id, .ids = left, .n_ids = 1, .right_ids = right, .n_right = 1);
+	kit_one(k, "r", .kind = OP_START_RECORDING, .id = id, .ids = left, .n_ids = 1, .right_ids = right,
+		.n_right = 1);
 }
 
 /* All samples of both channels. */
@@ -124,7 +130,8 @@ START_TEST(a_pause_is_silence_of_the_same_length_with_marks)
 	kit_one(c.k, "r", .kind = OP_DESTROY_ROOM); /* the end of the call ends the recording */
 	const struct event *ev = kit_event(c.k, EVENT_RECORDING_DONE, "rec-2");
 	ck_assert_msg(ev->verified, "%s", ev->error);
-	size_t n = read_back(kit_path(c.k, pl_arena_printf(c.k->arena, "recordings/%s", ev->path)), c.k->key, left, right, 80000, &marks);
+	size_t n = read_back(kit_path(c.k, pl_arena_printf(c.k->arena, "recordings/%s", ev->path)), c.k->key, left,
+			     right, 80000, &marks);
 	ck_assert_int_eq(marks, 2);
 	ck_assert_uint_gt(n, 115 * 160);
 	ck_assert_int_lt(audio_peak(left + 45 * 160, 30 * 160), 16);
@@ -178,7 +185,12 @@ START_TEST(what_a_killed_node_left_is_closed_and_told)
 	struct kit *k = kit_open(NULL);
 	struct pl_why why = { 0 };
 	struct rec_out o;
-	struct rec_hdr h = { .format = REC_ALAW, .started_us = pl_wall_us(), .id = "rec-4", .room_id = "r", .owner = "cc-9", .node = "m" };
+	struct rec_hdr h = { .format = REC_ALAW,
+			     .started_us = pl_wall_us(),
+			     .id = "rec-4",
+			     .room_id = "r",
+			     .owner = "cc-9",
+			     .node = "m" };
 	uint8_t piece[8000];
 	char *dir = kit_path(k, "recordings");
 	kit_core_close(k);
@@ -229,8 +241,14 @@ START_TEST(many_calls_come_and_go_and_memory_stays)
 		static const char *left[] = { "a" }, *right[] = { "b" };
 		static uint8_t frame[160];
 		struct op ops[] = { { .kind = OP_CREATE_ENDPOINT, .id = "a", .sdp = phone_sdp(&c.a, "8", "") },
-			{ .kind = OP_CREATE_ENDPOINT, .id = "b", .sdp = c.a.sdp }, { .kind = OP_MIX, .id = "a", .ids = right, .n_ids = 1 },
-			{ .kind = OP_START_RECORDING, .id = id, .ids = left, .n_ids = 1, .right_ids = right, .n_right = 1 } };
+				    { .kind = OP_CREATE_ENDPOINT, .id = "b", .sdp = c.a.sdp },
+				    { .kind = OP_MIX, .id = "a", .ids = right, .n_ids = 1 },
+				    { .kind = OP_START_RECORDING,
+				      .id = id,
+				      .ids = left,
+				      .n_ids = 1,
+				      .right_ids = right,
+				      .n_right = 1 } };
 		struct job *j = kit_apply(c.k, room, ops, 4);
 		phone_far(&c.a, j->results[1].sdp);
 		phone_send(&c.a, 8, true, frame, 160, 160);

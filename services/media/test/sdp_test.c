@@ -1,4 +1,5 @@
-/* SDP of real user agents in, our answer and what was agreed out: golden files in test/sdp. UPDATE_GOLDEN=1 writes them. */
+/* SDP of real user agents in, our answer and what was agreed out: golden files in test/sdp. UPDATE_GOLDEN=1 writes
+ * them. */
 #include <check.h>
 #include <dirent.h>
 #include <stdio.h>
@@ -20,20 +21,33 @@ static size_t slurp(const char *path, char *buf, size_t max)
 
 static void summary(const struct nego *n, char *out, size_t size)
 {
-	snprintf(out, size, "# send %s as %u, events as %u at %u Hz, to %s port %u, rtcp %u%s, %s, %s%s\n", codec_infos[n->codec].name,
-		 n->tx_pt[n->codec], n->te_tx_pt, n->te_clock_hz, n->addr, n->port, n->rtcp_port, n->mux ? " (mux)" : "",
-		 n->we_send ? "we send" : "we are silent", n->we_hear ? "we hear" : "we do not hear", n->dtls_client ? ", DTLS client" : "");
+	snprintf(out, size, "# send %s as %u, events as %u at %u Hz, to %s port %u, rtcp %u%s, %s, %s%s\n",
+		 codec_infos[n->codec].name, n->tx_pt[n->codec], n->te_tx_pt, n->te_clock_hz, n->addr, n->port,
+		 n->rtcp_port, n->mux ? " (mux)" : "", n->we_send ? "we send" : "we are silent",
+		 n->we_hear ? "we hear" : "we do not hear", n->dtls_client ? ", DTLS client" : "");
 }
 
-static const enum codec sip_codecs[] = { CODEC_PCMA, CODEC_PCMU }, web_codecs[] = { CODEC_OPUS, CODEC_PCMA, CODEC_PCMU };
+static const enum codec sip_codecs[] = { CODEC_PCMA, CODEC_PCMU },
+			web_codecs[] = { CODEC_OPUS, CODEC_PCMA, CODEC_PCMU };
 static uint8_t fingerprint[32] = { 0xab, 1, 2 };
 
 static struct nego_us us_of(bool webrtc, bool mux)
 {
-	return (struct nego_us){ .addr = "192.0.2.1", .port = 20000, .rtcp_port = webrtc || mux ? 0 : 20001, .session = 42, .version = 1,
-		.codecs = webrtc ? web_codecs : sip_codecs, .n_codecs = webrtc ? 3 : 2, .our_order = true, .webrtc = webrtc,
-		.ufrag = "abcdefgh", .pwd = "abcdefghijklmnopqrstuvwx", .fingerprint = fingerprint, .host_addr = "10.0.0.1",
-		.ssrc = 4711, .cname = "parley" };
+	return (struct nego_us){ .addr = "192.0.2.1",
+				 .port = 20000,
+				 .rtcp_port = webrtc || mux ? 0 : 20001,
+				 .session = 42,
+				 .version = 1,
+				 .codecs = webrtc ? web_codecs : sip_codecs,
+				 .n_codecs = webrtc ? 3 : 2,
+				 .our_order = true,
+				 .webrtc = webrtc,
+				 .ufrag = "abcdefgh",
+				 .pwd = "abcdefghijklmnopqrstuvwx",
+				 .fingerprint = fingerprint,
+				 .host_addr = "10.0.0.1",
+				 .ssrc = 4711,
+				 .cname = "parley" };
 }
 
 static void golden(const char *name)
@@ -77,7 +91,10 @@ START_TEST(offers_of_real_phones_and_browsers_get_these_answers)
 }
 END_TEST
 
-static enum pl_err parse(const char *text, struct sdp *d) { return sdp_parse(text, strlen(text), d); }
+static enum pl_err parse(const char *text, struct sdp *d)
+{
+	return sdp_parse(text, strlen(text), d);
+}
 
 START_TEST(what_is_no_sdp_is_refused_with_the_line)
 {
@@ -127,7 +144,8 @@ START_TEST(no_codec_in_common_and_no_room_for_the_answer_are_errors)
 	o = (struct sdp_out){ buf, sizeof(buf), 0, false };
 	ck_assert_int_eq(nego_answer(&us, &d, &n, &o, &what), PL_E_FULL);
 	us = us_of(true, true);
-	ck_assert_int_eq(nego_answer(&us, &d, &n, &o, &what), PL_E_UNSUPPORTED); /* a phone's offer to a browser's endpoint */
+	ck_assert_int_eq(nego_answer(&us, &d, &n, &o, &what),
+			 PL_E_UNSUPPORTED); /* a phone's offer to a browser's endpoint */
 }
 END_TEST
 
@@ -141,7 +159,9 @@ START_TEST(an_answer_may_number_its_formats_as_it_likes)
 	const char *what = "";
 	ck_assert_int_eq(nego_offer(&us, &n, &o), PL_OK);
 	ck_assert_ptr_nonnull(strstr(buf, "m=audio 20000 RTP/AVP 8 0 101\r\n"));
-	ck_assert_int_eq(parse("v=0\nc=IN IP4 1.2.3.4\nm=audio 5 RTP/AVP 0 8 97\na=rtpmap:97 telephone-event/8000\n", &d), PL_OK);
+	ck_assert_int_eq(
+		parse("v=0\nc=IN IP4 1.2.3.4\nm=audio 5 RTP/AVP 0 8 97\na=rtpmap:97 telephone-event/8000\n", &d),
+		PL_OK);
 	ck_assert_int_eq(nego_take_answer(&us, &d, &n, &what), PL_OK);
 	ck_assert_int_eq(n.codec, CODEC_PCMA); /* ours first; the other was accepted too */
 	ck_assert_uint_eq(n.tx_pt[CODEC_PCMU], 0);

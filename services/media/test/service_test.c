@@ -20,7 +20,7 @@ enum { LIMIT_S = 30 };
 
 static const char *program;
 static struct tk *nats, *svc;
-static struct kit kit;	/* only its loop and arena: phones need them */
+static struct kit kit; /* only its loop and arena: phones need them */
 static struct bus *bus;
 static char dir[64];
 static const MediaEvent *events[256];
@@ -50,7 +50,8 @@ static void start_service(void)
 	snprintf(data, sizeof(data), "--data-dir=%s", dir);
 	snprintf(health, sizeof(health), "--health-port=%d", health_port);
 	svc = tk_program((const char *const[]){ program, url, data, health, "--node=media-1", "--rtp-port-min=21000",
-		"--workers=2", "--owner-timeout-s=300", NULL }, health_port);
+						"--workers=2", "--owner-timeout-s=300", NULL },
+			 health_port);
 }
 
 static bool node_up(void *arg)
@@ -59,7 +60,10 @@ static bool node_up(void *arg)
 	return bus_pick_node(bus, "media", NULL) != NULL;
 }
 
-static void watch(void *arg, enum bus_node_change c, const struct bus_node *n) { (void)arg, (void)c, (void)n; }
+static void watch(void *arg, enum bus_node_change c, const struct bus_node *n)
+{
+	(void)arg, (void)c, (void)n;
+}
 
 static void setup(void)
 {
@@ -82,7 +86,9 @@ static void setup(void)
 	kit.arena = pl_arena_new(0);
 	strcpy(kit.dir, dir);
 	ck_assert_int_eq(pl_loop_new(&kit.loop, &why), PL_OK);
-	struct bus_cfg bc = { .url = tk_url(nats), .service = "call-control", .node = "cc-1", .connect_wait_ms = 20000 };
+	struct bus_cfg bc = {
+		.url = tk_url(nats), .service = "call-control", .node = "cc-1", .connect_wait_ms = 20000
+	};
 	ck_assert_int_eq(bus_open(&bus, kit.loop, NULL, &bc, &why), PL_OK);
 	ck_assert_int_eq(bus_subscribe(&sub, bus, "node.cc-1.MediaEvents", NULL, on_event, NULL, &why), PL_OK);
 	ck_assert_int_eq(bus_watch_nodes(bus, "media", watch, NULL), PL_OK);
@@ -102,7 +108,12 @@ static void teardown(void)
 	ck_assert_int_eq(system(cmd), 0);
 }
 
-struct answer { bool done; enum pl_err err; struct pl_why why; const ProtobufCMessage *out; };
+struct answer {
+	bool done;
+	enum pl_err err;
+	struct pl_why why;
+	const ProtobufCMessage *out;
+};
 
 static void on_answer(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *why)
 {
@@ -114,9 +125,13 @@ static void on_answer(void *arg, enum pl_err err, const ProtobufCMessage *out, c
 		a->out = rpc_dup(out, kit.arena);
 }
 
-static bool answered(void *arg) { return ((struct answer *)arg)->done; }
+static bool answered(void *arg)
+{
+	return ((struct answer *)arg)->done;
+}
 
-static struct answer ask(const ProtobufCServiceDescriptor *d, const char *method, const char *node, const ProtobufCMessage *in)
+static struct answer ask(const ProtobufCServiceDescriptor *d, const char *method, const char *node,
+			 const ProtobufCMessage *in)
 {
 	struct answer a = { 0 };
 	struct pl_why why = { 0 };
@@ -130,16 +145,16 @@ static struct answer apply(const char *room, Operation **ops, size_t n)
 {
 	Parley__Media__V1__ApplyRequest in = PARLEY__MEDIA__V1__APPLY_REQUEST__INIT;
 	in.room_id = (char *)(uintptr_t)room;
-	in.owner = (char *)(uintptr_t)"cc-1";
+	in.owner = (char *)(uintptr_t) "cc-1";
 	in.operations = ops;
 	in.n_operations = n;
 	return ask(&parley__media__v1__media_internal_service__descriptor, "Apply", "media-1", &in.base);
 }
 
-#define OP(name, Case, field, Type, init) \
-	Parley__Media__V1__##Type name##_body = init; \
-	Operation name = PARLEY__MEDIA__V1__OPERATION__INIT; \
-	name.op_case = PARLEY__MEDIA__V1__OPERATION__OP_##Case; \
+#define OP(name, Case, field, Type, init)                                                                              \
+	Parley__Media__V1__##Type name##_body = init;                                                                  \
+	Operation name = PARLEY__MEDIA__V1__OPERATION__INIT;                                                           \
+	name.op_case = PARLEY__MEDIA__V1__OPERATION__OP_##Case;                                                        \
 	name.field = &name##_body
 
 static void join(struct phone *p, const char *room, const char *id)
@@ -165,7 +180,10 @@ static void mix(const char *room, const char *id, char *hears)
 	ck_assert_int_eq(apply(room, (Operation *[]){ &op }, 1).err, PL_OK);
 }
 
-static struct wanted { int which; const MediaEvent *found; } wanted;
+static struct wanted {
+	int which;
+	const MediaEvent *found;
+} wanted;
 
 static bool found(void *arg)
 {
@@ -189,7 +207,7 @@ static const MediaEvent *event(int which)
 static void start_recording(const char *room, const char *id)
 {
 	OP(op, START_RECORDING, start_recording, StartRecording, PARLEY__MEDIA__V1__START_RECORDING__INIT);
-	char *left = (char *)(uintptr_t)"a", *right = (char *)(uintptr_t)"b";
+	char *left = (char *)(uintptr_t) "a", *right = (char *)(uintptr_t) "b";
 	op_body.recording_id = (char *)(uintptr_t)id;
 	op_body.left_endpoint_ids = &left;
 	op_body.n_left_endpoint_ids = 1;
@@ -225,16 +243,50 @@ static Operation *destroy(Operation *op, Parley__Media__V1__DestroyRoom *body)
 	return op;
 }
 
-static const Parley__Media__V1__ReadRecordingResponse *read_part(const char *id, const char *path, uint64_t at, uint32_t n)
+static const Parley__Media__V1__ReadRecordingResponse *read_part(const char *id, const char *path, uint64_t at,
+								 uint32_t n)
 {
 	Parley__Media__V1__ReadRecordingRequest in = PARLEY__MEDIA__V1__READ_RECORDING_REQUEST__INIT;
 	in.recording_id = (char *)(uintptr_t)id;
 	in.path = (char *)(uintptr_t)path;
 	in.offset = at;
 	in.length = n;
-	struct answer a = ask(&parley__media__v1__recording_store_internal_service__descriptor, "ReadRecording", NULL, &in.base);
+	struct answer a =
+		ask(&parley__media__v1__recording_store_internal_service__descriptor, "ReadRecording", NULL, &in.base);
 	ck_assert_msg(a.err == PL_OK, "%s", a.why.text);
 	return (const void *)a.out;
+}
+
+static void look_verify_delete(char *id, const Parley__Media__V1__RecordingDone *done)
+{
+	Parley__Media__V1__GetPeaksRequest pk = PARLEY__MEDIA__V1__GET_PEAKS_REQUEST__INIT;
+	pk.recording_id = id;
+	pk.path = done->path;
+	pk.buckets = 50;
+	struct answer p =
+		ask(&parley__media__v1__recording_store_internal_service__descriptor, "GetPeaks", NULL, &pk.base);
+	const Parley__Media__V1__GetPeaksResponse *peaks = (const void *)p.out;
+	ck_assert_uint_eq(peaks->n_left, 50);
+	ck_assert_uint_gt(peaks->left[25], 15);
+	ck_assert_uint_lt(peaks->right[25], 2);
+
+	Parley__Media__V1__VerifyRecordingRequest vr = PARLEY__MEDIA__V1__VERIFY_RECORDING_REQUEST__INIT;
+	vr.recording_id = id;
+	struct answer v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL,
+			      &vr.base);
+	ck_assert_str_eq(((const Parley__Media__V1__RecordingDone *)(const void *)v.out)->sha256, done->sha256);
+	Parley__Media__V1__DeleteRecordingRequest dr = PARLEY__MEDIA__V1__DELETE_RECORDING_REQUEST__INIT;
+	dr.recording_id = id;
+	dr.path = done->path;
+	ck_assert_int_eq(
+		ask(&parley__media__v1__recording_store_internal_service__descriptor, "DeleteRecording", NULL, &dr.base)
+			.err,
+		PL_OK);
+	v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL, &vr.base);
+	ck_assert_int_eq(v.err, PL_E_NOTFOUND);
+	vr.path = (char *)(uintptr_t) "../../etc/passwd";
+	v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL, &vr.base);
+	ck_assert_int_eq(v.err, PL_E_FORMAT);
 }
 
 START_TEST(a_recorded_call_over_the_bus_is_read_back_as_a_wav)
@@ -244,8 +296,8 @@ START_TEST(a_recorded_call_over_the_bus_is_read_back_as_a_wav)
 	pl_id_new(id);
 	join(&a, "room-1", "a");
 	join(&b, "room-1", "b");
-	mix("room-1", "a", (char *)(uintptr_t)"b");
-	mix("room-1", "b", (char *)(uintptr_t)"a");
+	mix("room-1", "a", (char *)(uintptr_t) "b");
+	mix("room-1", "b", (char *)(uintptr_t) "a");
 	start_recording("room-1", id);
 	talk(&a, &b, 60);
 	ck_assert(phone_recv(&b, 20000));
@@ -280,29 +332,7 @@ START_TEST(a_recorded_call_over_the_bus_is_read_back_as_a_wav)
 		memcpy(&left[i], wav + 44 + 4 * (i + 3200), 2);
 	ck_assert_double_gt(audio_tone_share(left, 4000, 500, 8000), 0.8);
 
-	Parley__Media__V1__GetPeaksRequest pk = PARLEY__MEDIA__V1__GET_PEAKS_REQUEST__INIT;
-	pk.recording_id = id;
-	pk.path = done->path;
-	pk.buckets = 50;
-	struct answer p = ask(&parley__media__v1__recording_store_internal_service__descriptor, "GetPeaks", NULL, &pk.base);
-	const Parley__Media__V1__GetPeaksResponse *peaks = (const void *)p.out;
-	ck_assert_uint_eq(peaks->n_left, 50);
-	ck_assert_uint_gt(peaks->left[25], 15);
-	ck_assert_uint_lt(peaks->right[25], 2);
-
-	Parley__Media__V1__VerifyRecordingRequest vr = PARLEY__MEDIA__V1__VERIFY_RECORDING_REQUEST__INIT;
-	vr.recording_id = id;
-	struct answer v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL, &vr.base);
-	ck_assert_str_eq(((const Parley__Media__V1__RecordingDone *)(const void *)v.out)->sha256, done->sha256);
-	Parley__Media__V1__DeleteRecordingRequest dr = PARLEY__MEDIA__V1__DELETE_RECORDING_REQUEST__INIT;
-	dr.recording_id = id;
-	dr.path = done->path;
-	ck_assert_int_eq(ask(&parley__media__v1__recording_store_internal_service__descriptor, "DeleteRecording", NULL, &dr.base).err, PL_OK);
-	v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL, &vr.base);
-	ck_assert_int_eq(v.err, PL_E_NOTFOUND);
-	vr.path = (char *)(uintptr_t)"../../etc/passwd";
-	v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL, &vr.base);
-	ck_assert_int_eq(v.err, PL_E_FORMAT);
+	look_verify_delete(id, done);
 	free(wav);
 	phone_close(&a);
 	phone_close(&b);
@@ -314,8 +344,8 @@ START_TEST(rooms_that_are_not_here_are_told)
 	struct phone a;
 	join(&a, "room-2", "a");
 	Parley__Media__V1__KeepRoomsRequest in = PARLEY__MEDIA__V1__KEEP_ROOMS_REQUEST__INIT;
-	char *ids[] = { (char *)(uintptr_t)"room-2", (char *)(uintptr_t)"room-x" };
-	in.owner = (char *)(uintptr_t)"cc-1";
+	char *ids[] = { (char *)(uintptr_t) "room-2", (char *)(uintptr_t) "room-x" };
+	in.owner = (char *)(uintptr_t) "cc-1";
 	in.room_ids = ids;
 	in.n_room_ids = 2;
 	struct answer r = ask(&parley__media__v1__media_internal_service__descriptor, "KeepRooms", "media-1", &in.base);
@@ -338,7 +368,8 @@ START_TEST(a_killed_node_tells_of_its_recordings_when_it_is_back)
 	talk(&a, &b, 80);
 	tk_kill(svc);
 	tk_start(svc);
-	const Parley__Media__V1__RecordingDone *done = event(PARLEY__MEDIA__V1__MEDIA_EVENT__EVENT_RECORDING_DONE)->recording_done;
+	const Parley__Media__V1__RecordingDone *done =
+		event(PARLEY__MEDIA__V1__MEDIA_EVENT__EVENT_RECORDING_DONE)->recording_done;
 	ck_assert_str_eq(done->recording_id, id);
 	ck_assert(!done->verified);
 	ck_assert_uint_ge(done->duration_ms, 1000);
@@ -362,7 +393,7 @@ START_TEST(on_sigterm_calls_end_first)
 		OP(c, CREATE_ENDPOINT, create_endpoint, CreateEndpoint, PARLEY__MEDIA__V1__CREATE_ENDPOINT__INIT);
 		char room[20];
 		snprintf(room, sizeof(room), "room-4-%d", i);
-		c_body.endpoint_id = (char *)(uintptr_t)"b";
+		c_body.endpoint_id = (char *)(uintptr_t) "b";
 		c_body.kind = PARLEY__MEDIA__V1__ENDPOINT_KIND__ENDPOINT_KIND_SIP;
 		c_body.remote_sdp = phone_sdp(&b, "8", "");
 		r = apply(room, (Operation *[]){ &c }, 1);

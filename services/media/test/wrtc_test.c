@@ -45,7 +45,9 @@ static void hmac_sha1(const void *key, size_t key_len, const uint8_t *p, size_t 
 
 static void to_node(struct browser *b, const uint8_t *p, size_t n)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(b->far_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(b->far_port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	ck_assert_int_eq(sendto(b->fd, p, n, 0, (struct sockaddr *)&a, sizeof(a)), (ssize_t)n);
 }
 
@@ -81,11 +83,15 @@ static void browser_open(struct browser *b, struct kit *k, const char *profiles,
 	b->client = strcmp(setup, "passive") != 0;
 	snprintf(b->sdp, sizeof(b->sdp),
 		 "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
-		 "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:brow\r\n"
-		 "a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 %s\r\na=setup:%s\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n"
-		 "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:110 telephone-event/48000\r\n"
+		 "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 "
+		 "0.0.0.0\r\na=ice-ufrag:brow\r\n"
+		 "a=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 "
+		 "%s\r\na=setup:%s\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n"
+		 "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:110 "
+		 "telephone-event/48000\r\n"
 		 "a=rtpmap:126 telephone-event/8000\r\n"
-		 "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n", fp, setup);
+		 "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=rtpmap:96 VP8/90000\r\n",
+		 fp, setup);
 	b->ssrc = 4711;
 }
 
@@ -125,7 +131,8 @@ static void srtp_up(struct browser *b)
 	bool gcm = prof->id == SRTP_AEAD_AES_128_GCM;
 	size_t salt = gcm ? 12 : 14;
 	uint8_t k[60], c[30], s[30];
-	ck_assert_int_eq(SSL_export_keying_material(b->ssl, k, 2 * (16 + salt), "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0), 1);
+	ck_assert_int_eq(SSL_export_keying_material(b->ssl, k, 2 * (16 + salt), "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0),
+			 1);
 	memcpy(c, k, 16);
 	memcpy(s, k + 16, 16);
 	memcpy(c + 16, k + 32, salt);
@@ -181,7 +188,8 @@ static bool take(struct browser *b, size_t n)
 	struct stun_msg m;
 	if (stun_looks(b->buf, n)) {
 		ck_assert(stun_parse(b->buf, n, &m));
-		b->checks_ok += m.cls == STUN_SUCCESS && stun_integrity_ok(b->buf, n, &m, b->far_pwd, hmac_sha1) && m.fingerprint_ok;
+		b->checks_ok += m.cls == STUN_SUCCESS && stun_integrity_ok(b->buf, n, &m, b->far_pwd, hmac_sha1) &&
+				m.fingerprint_ok;
 		b->errors += m.cls == STUN_ERROR;
 		return false;
 	}
@@ -289,7 +297,8 @@ static void tones_both_ways(struct kit *k, struct browser *b, struct phone *p)
 		while (pl_mono_us() < due) {
 			if (browser_recv(b, 1) && n_browser + 960 <= 96000) {
 				ck_assert_uint_eq(b->got.pt, 111);
-				int got = opus_decode(dec, b->got.payload, (int)b->got.len, at_browser + n_browser, 960, 0);
+				int got = opus_decode(dec, b->got.payload, (int)b->got.len, at_browser + n_browser, 960,
+						      0);
 				n_browser += got > 0 ? (size_t)got : 0;
 			}
 			if (phone_recv(p, 1) && n_phone + 160 <= 16000) {
@@ -343,10 +352,16 @@ static void call(const char *profiles, const char *setup, const char *want_setup
 	kit_close(k);
 }
 
-START_TEST(a_browser_with_opus_talks_to_a_phone_with_pcma) { call("SRTP_AES128_CM_SHA1_80", "actpass", "a=setup:passive"); }
+START_TEST(a_browser_with_opus_talks_to_a_phone_with_pcma)
+{
+	call("SRTP_AES128_CM_SHA1_80", "actpass", "a=setup:passive");
+}
 END_TEST
 
-START_TEST(a_browser_that_wants_to_be_called_gets_our_hello_and_gcm) { call("SRTP_AEAD_AES_128_GCM", "passive", "a=setup:active"); }
+START_TEST(a_browser_that_wants_to_be_called_gets_our_hello_and_gcm)
+{
+	call("SRTP_AEAD_AES_128_GCM", "passive", "a=setup:active");
+}
 END_TEST
 
 START_TEST(two_browsers_pass_opus_untouched)
