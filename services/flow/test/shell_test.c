@@ -549,6 +549,25 @@ START_TEST(schedules_are_checked_and_changes_meet_an_old_revision_with_a_conflic
 }
 END_TEST
 
+START_TEST(copies_that_are_told_to_stop_end_cleanly)	/* under a leak checker: without a leak */
+{
+	for (int i = 0; i < 2; i++) {
+		Parley__Flow__V1__StepRequest nonsense = PARLEY__FLOW__V1__STEP_REQUEST__INIT;
+		struct rpc_to to = { RUN, "Step", i == 0 ? "flow-a" : "flow-b", NULL, 3000 };
+		struct pl_why why = { 0 };
+		int64_t until = pl_mono_us() + LIMIT_S * PL_US_PER_S;
+		struct said s;
+		do {	/* until it has begun its work */
+			s = (struct said){ .err = PL_E_UNAVAIL };
+			ck_assert(pl_mono_us() < until);
+			if (rpc_ask(bus, &to, &nonsense.base, on_said, &s, &why))
+				ck_assert(tk_until(is_done, &s, turn, loop, LIMIT_S));
+		} while (s.err != PL_E_FORMAT);
+		ck_assert_int_eq(tk_stop(copy[i]), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("flow shell");
@@ -564,6 +583,7 @@ int main(void)
 	tcase_add_test(t, what_a_caller_types_in_secret_is_nowhere_in_the_ledger);
 	tcase_add_test(t, when_its_copy_is_killed_another_goes_on_with_the_session);
 	tcase_add_test(t, schedules_are_checked_and_changes_meet_an_old_revision_with_a_conflict);
+	tcase_add_test(t, copies_that_are_told_to_stop_end_cleanly);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);	/* the servers belong to this process */
 	srunner_run_all(r, CK_ENV);

@@ -458,6 +458,13 @@ START_TEST(lists_are_read_in_pages_without_gap_or_repetition)
 }
 END_TEST
 
+START_TEST(copies_that_are_told_to_stop_end_cleanly)	/* under a leak checker: without a leak */
+{
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(tk_stop(copy[i]), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("reporting shell");
@@ -472,6 +479,7 @@ int main(void)
 	tcase_add_test(t, kill_in_the_middle_of_a_thousand_calls_loses_and_doubles_nothing);
 	tcase_add_test(t, the_database_away_delays_and_loses_nothing);
 	tcase_add_test(t, lists_are_read_in_pages_without_gap_or_repetition);
+	tcase_add_test(t, copies_that_are_told_to_stop_end_cleanly);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);	/* the servers belong to this process */
 	srunner_run_all(r, CK_ENV);
