@@ -245,7 +245,7 @@ void acd_apply(struct acd *e, const struct acd_in *in, int64_t now_us, uint64_t 
 /** When a tick is needed next; INT64_MAX: never; at or before now: at once. */
 int64_t acd_next_due_us(const struct acd *e);
 uint64_t acd_seq(const struct acd *e);		/* of the last input applied */
-uint64_t acd_version(const struct acd *e);	/* grows by one with each input */
+uint64_t acd_version(const struct acd *e);	/* grows with each input and each state of an agent */
 int64_t acd_epoch_us(const struct acd *e);	/* time of the first input of this life; 0: none yet */
 /** The 16 bytes of an id that is the same on every copy: for the n-th effect of an input. UUIDv7 in form. */
 struct acd_id acd_fx_id(const struct acd *e, int64_t now_us, uint64_t seq, size_t n);

@@ -125,6 +125,7 @@ void acd_agent_show(struct acd *e, uint32_t ai, const char *cause, struct acd_id
 	fx->agent_state.by = by;
 	if (changed)
 		st.since_us = e->now_us;
+	st.version = ++e->version;	/* two of one input have an order too */
 	fx->agent_state.status = st;
 	*s = (struct acd_shown){ st.reason, st.next_reason, a->hands_rev, st.state, st.next_state, st.missed, st.device, st.presence,
 		st.since_us };

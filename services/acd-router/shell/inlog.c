@@ -156,8 +156,7 @@ static void on_caught_up(void *arg)
 	l->caught_up = true;
 	log_info("acd.ready", LOG_I("seq", acd_seq(l->r->e)), LOG_I("queues", c.queues), LOG_I("agents", c.agents),
 		 LOG_I("items", c.items));
-	obs_check_set(l->r->ready, true, "");
-	lead_start(l->r->lead);
+	router_caught_up(l->r);
 }
 
 static void tell_lost(struct inlog *l, uint64_t from, uint64_t first)
@@ -185,13 +184,13 @@ static void on_lost(void *arg, uint64_t from, uint64_t first)
 	}
 }
 
-void inlog_open(struct inlog *l, uint64_t first_seq, uint64_t last_seq, bool had_snapshot)
+void inlog_open(struct inlog *l, uint64_t first_seq, uint64_t last_seq, bool same_stream, bool had_snapshot)
 {
 	uint64_t next = acd_seq(l->r->e) + 1, from = next;
 	l->had_snapshot = had_snapshot;
 	first_seq = PL_MAX(first_seq, 1u);
-	if (next > last_seq + 1)
-		from = 1;	/* another stream than the one of the snapshot */
+	if (!same_stream || next > last_seq + 1)
+		from = 1;
 	if (from < first_seq)
 		from = first_seq;
 	if (from != next)

@@ -8,6 +8,7 @@
 #define TICK_MIN_US (1 * PL_US_PER_MS)
 #define CHECK_SHARE 500		/* looking at the whole state may take this fraction of the time */
 #define REPEAT_S 60
+#define PHONES_EVERY_S 60
 #define RECONCILE_AGAIN_US (3 * PL_US_PER_S)
 
 struct lead {
@@ -16,13 +17,16 @@ struct lead {
 	struct pl_timer *tick, *second;
 	bool leading, tick_flying;
 	int64_t since_us, check_next_us;
-	uint32_t broken_s;
+	uint64_t fence;
+	uint32_t broken_s, seconds;
 	int64_t reconcile_us;		/* mono; 0: done or under way */
 };
 
 bool lead_held(const struct lead *l) { return l->leading && bus_lease_held(l->lease); }
 
 int64_t lead_since_us(const struct lead *l) { return l->leading ? l->since_us : 0; }
+
+uint64_t lead_fence(const struct lead *l) { return l->fence; }
 
 /* --- time --- */
 static void on_ticked(void *arg, enum pl_err err, const struct pl_why *why)
@@ -107,6 +111,8 @@ static void on_second(void *arg)
 		return;
 	check(l);
 	presence_judge(l->r->presence);
+	if (++l->seconds % PHONES_EVERY_S == 0)
+		presence_ask(l->r->presence);
 	snaps_tick(l->r->snaps);
 	if (l->reconcile_us && pl_mono_us() >= l->reconcile_us) {
 		l->reconcile_us = 0;
@@ -132,11 +138,13 @@ static void on_lease(void *arg, enum bus_lease_change c, uint64_t fence)
 		return;
 	}
 	l->since_us = pl_wall_us();
+	l->fence = fence;
 	l->check_next_us = pl_mono_us() + 5 * PL_US_PER_S;	/* what was due while nobody led has time to heal */
 	log_info("acd.leading", LOG_I("fence", fence), LOG_I("seq", acd_seq(l->r->e)));
 	emitter_flush(l->r->out);
 	lead_applied(l);
 	config_reconcile(l->r);
+	presence_ask(l->r->presence);
 }
 
 enum pl_err lead_new(struct lead **ret, struct router *r)

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "parley/telephony/v1/telephony.pb-c.h"
 #include "router.h"
 
 #define PHONE_MAX 100000
+#define ASK_MS 5000
 
 struct desk {
 	UT_hash_handle hh;
@@ -21,6 +23,7 @@ struct presence {
 	struct router *r;
 	struct bus_sub *desk_sub, *reg_sub, *unreg_sub;
 	struct desk *desks;
+	bool asking;
 	struct phone *phones;	/* those that are gone; the others are there or were never heard of */
 };
 
@@ -47,31 +50,65 @@ static const char *phone_of(const struct bus_msg *m)
 	return dot && strlen(dot + 1) > 0 && strlen(dot + 1) < ACD_PHONE_LEN ? dot + 1 : NULL;
 }
 
-static void on_registered(void *arg, const struct bus_msg *m)
+static void phone_there(struct presence *p, const char *id)
 {
-	struct presence *p = arg;
-	const char *id = phone_of(m);
 	struct phone *f = NULL;
-	if (id)
-		HASH_FIND_STR(p->phones, id, f);
+	HASH_FIND_STR(p->phones, id, f);
 	if (!f)
 		return;
 	HASH_DEL(p->phones, f);
 	free(f);
 }
 
-static void on_unregistered(void *arg, const struct bus_msg *m)
+static void phone_gone(struct presence *p, const char *id)
 {
-	struct presence *p = arg;
-	const char *id = phone_of(m);
 	struct phone *f = NULL;
-	if (id)
-		HASH_FIND_STR(p->phones, id, f);
-	if (!id || f || HASH_COUNT(p->phones) >= PHONE_MAX || !(f = calloc(1, sizeof(*f))))
+	HASH_FIND_STR(p->phones, id, f);
+	if (f || HASH_COUNT(p->phones) >= PHONE_MAX || !(f = calloc(1, sizeof(*f))))
 		return;
 	pl_strlcpy(f->id, id, sizeof(f->id));
 	f->gone_us = pl_wall_us();
 	HASH_ADD_STR(p->phones, id, f);
+}
+
+static void on_registered(void *arg, const struct bus_msg *m)
+{
+	if (phone_of(m))
+		phone_there(arg, phone_of(m));
+}
+
+static void on_unregistered(void *arg, const struct bus_msg *m)
+{
+	if (phone_of(m))
+		phone_gone(arg, phone_of(m));
+}
+
+static void on_phones(void *arg, enum pl_err err, const ProtobufCMessage *m, const struct pl_why *why)
+{
+	struct presence *p = arg;
+	const Parley__Telephony__V1__ListPhonesResponse *l = (const void *)m;
+	p->asking = false;
+	if (err)
+		log_debug("acd.phones", LOG_WHY(why));
+	for (size_t i = 0; !err && i < l->n_phones; i++) {
+		const Parley__Telephony__V1__Phone *f = l->phones[i];
+		if (strlen(f->id) >= ACD_PHONE_LEN)
+			continue;
+		if (f->registered)
+			phone_there(p, f->id);
+		else
+			phone_gone(p, f->id);
+	}
+}
+
+void presence_ask(struct presence *p)
+{
+	Parley__Telephony__V1__ListPhonesRequest q = PARLEY__TELEPHONY__V1__LIST_PHONES_REQUEST__INIT;
+	struct rpc_to to = { .service = &parley__telephony__v1__phone_service__descriptor, .method = "ListPhones",
+		.actor = "service acd-router", .timeout_ms = ASK_MS };
+	struct pl_why why = { 0 };
+	if (!p->asking)
+		p->asking = rpc_ask(p->r->bus, &to, &q.base, on_phones, p, &why) != 0;
 }
 
 enum pl_err presence_new(struct presence **ret, struct router *r, struct pl_why *why)

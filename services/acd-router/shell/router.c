@@ -96,6 +96,42 @@ static enum pl_err parts(struct router *r, struct pl_why *why)
 	return err;
 }
 
+static void on_served(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
+{
+	struct router *r = arg;
+	(void)m, (void)why;
+	if (err && err != PL_E_NOTFOUND) {	/* NATS went away just now */
+		pl_timer_set(r->again, PL_US_PER_S);
+		return;
+	}
+	obs_check_set(r->ready, true, "");
+	lead_start(r->lead);
+}
+
+/* One round trip: the server has our subscriptions before anybody hears that we are ready. */
+static void ask_served(void *arg)
+{
+	struct router *r = arg;
+	bus_kv_get(r->bus, ACD_BUCKET, "head", on_served, r);
+}
+
+/* Before, the engine is in the past: answers would be wrong. */
+void router_caught_up(struct router *r)
+{
+	struct pl_why why = { 0 };
+	enum pl_err err = rpc_config_serve(r, &why);
+	if (!err)
+		err = rpc_work_serve(r, &why);
+	if (!err)
+		err = rpc_routing_serve(r, &why);
+	if (err) {
+		log_error("acd.serve", LOG_WHY(&why));
+		obs_check_set(r->ready, false, "cannot serve");
+		return;
+	}
+	ask_served(r);
+}
+
 enum pl_err router_new(struct router **ret, struct pl_app *app, const struct router_opts *opts, struct pl_why *why)
 {
 	struct router *r = calloc(1, sizeof(*r));
@@ -112,15 +148,11 @@ enum pl_err router_new(struct router **ret, struct pl_app *app, const struct rou
 	if (!r->fx || !r->tmp)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
 	metrics(r);
-	enum pl_err err = open_db(r, why);
+	enum pl_err err = pl_timer_new(&r->again, r->loop, ask_served, r);
+	if (!err)
+		err = open_db(r, why);
 	if (!err)
 		err = parts(r, why);
-	if (!err)
-		err = rpc_config_serve(r, why);
-	if (!err)
-		err = rpc_work_serve(r, why);
-	if (!err)
-		err = rpc_routing_serve(r, why);
 	if (!err)
 		snaps_start(r->snaps);
 	return err;
@@ -134,6 +166,7 @@ void router_free(struct router *r)
 		lead_stop(r->lead);	/* first: another copy leads at once */
 	outbox_close(r->outbox);
 	pg_close(r->pg);		/* jobs end now and report to parts that are still there */
+	pl_timer_free(r->again);
 	presence_free(r->presence);
 	snaps_free(r->snaps);
 	inlog_free(r->in);

@@ -46,6 +46,7 @@ struct router {
 	struct presence *presence;
 	struct diary *diary;
 	struct obs_check *ready;
+	struct pl_timer *again;
 	struct obs_metric *m_inputs, *m_ignored, *m_decisions, *m_offers, *m_refused, *m_apply, *m_waiting, *m_items, *m_leader,
 		*m_broken, *m_events, *m_lost, *m_snapshots, *m_lag;
 };
@@ -53,6 +54,8 @@ struct router {
 PL_MUST enum pl_err router_new(struct router **ret, struct pl_app *app, const struct router_opts *opts, struct pl_why *why);
 void router_free(struct router *r);
 void router_freep(struct router **r);
+/** Now it may answer, say it is ready, and lead. */
+void router_caught_up(struct router *r);
 extern const struct cfg_opt router_opt_table[];
 /** An engine with nothing in it, in place of the present one. */
 PL_MUST enum pl_err router_engine_new(struct router *r, struct pl_why *why);
@@ -87,8 +90,9 @@ char *duration_words(struct pl_arena *a, int64_t us);
 /* --- inlog.c --- */
 PL_MUST enum pl_err inlog_new(struct inlog **ret, struct router *r);
 void inlog_free(struct inlog *l);
-/** Begins to read after the engine's own sequence; first and last: of the stream as it is now. */
-void inlog_open(struct inlog *l, uint64_t first_seq, uint64_t last_seq, bool had_snapshot);
+/** Begins to read after the engine's own sequence; first and last: of the stream as it is now. same_stream: the engine's sequence
+ *  is one of this stream's. */
+void inlog_open(struct inlog *l, uint64_t first_seq, uint64_t last_seq, bool same_stream, bool had_snapshot);
 bool inlog_caught_up(const struct inlog *l);
 int64_t inlog_now_us(const struct inlog *l);	/* our guess of the stream's clock */
 typedef void (*inlog_fn)(void *arg, enum pl_err err, const struct pl_why *why);
@@ -117,6 +121,7 @@ void lead_free(struct lead *l);
 void lead_start(struct lead *l);		/* once the engine has caught up */
 bool lead_held(const struct lead *l);		/* effects are allowed now */
 int64_t lead_since_us(const struct lead *l);	/* wall clock; 0: not leading */
+uint64_t lead_fence(const struct lead *l);	/* of the present or last lease */
 void lead_applied(struct lead *l);		/* after each input: arm the next tick */
 void lead_reconciled(struct lead *l, bool ok);	/* not ok: tried again while leading */
 void lead_emit_own(struct router *r, const char *what, const ProtobufCMessage *msg, Parley__Common__V1__EventMeta *meta);
@@ -125,6 +130,7 @@ void lead_emit_own(struct router *r, const char *what, const ProtobufCMessage *m
 PL_MUST enum pl_err presence_new(struct presence **ret, struct router *r, struct pl_why *why);
 void presence_free(struct presence *p);
 void presence_judge(struct presence *p);	/* each second on the leader */
+void presence_ask(struct presence *p);		/* which phones are there: what was not heard while nobody listened */
 
 /* --- diary.c --- */
 PL_MUST enum pl_err diary_new(struct diary **ret);

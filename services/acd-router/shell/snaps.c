@@ -1,6 +1,7 @@
 /* Snapshots of the engine in KV, and the start of a copy from the newest one that is whole.
- * A snapshot has a name of its own, so that a leader that was deposed while writing harms nobody; the head is changed by
- * compare-and-set. Behind the older of the two that are kept the stream of inputs is purged. */
+ * A snapshot's name has the fence of its leader's lease, so that one that was deposed while writing harms nobody; the head is changed
+ * by compare-and-set. Names come around again, so what a crash leaves half written is bounded. Behind the older of the two that are
+ * kept the stream of inputs is purged. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #define EVERY_INPUTS 10000
 #define EVERY_US (60 * PL_US_PER_S)
 #define ASK_MS 5000
+#define FENCES 64		/* names for so many leaders in a row */
+#define TURNS 4			/* and so many snapshots of each */
 #define LEDGER_DUP_S 120
 #define INPUT_DUP_S 600
 
@@ -31,8 +34,9 @@ struct snaps {
 	char name[96];
 	uint64_t seq, last_seq, told_emitted;
 	int64_t last_us;
-	unsigned drop_chunks;		/* of the one that is no longer kept */
-	char drop_name[96];
+	char drop_name[96];		/* of the one that is no longer kept; "" */
+	char created[40];		/* of the stream of inputs: another one means that its sequences are others */
+	unsigned turn;
 	uint64_t purge_seq;
 };
 
@@ -232,8 +236,10 @@ static void on_info(void *arg, enum pl_err err, const struct bus_msg *m, const s
 {
 	struct snaps *s = arg;
 	json_int_t first = 0, last = 0;
+	const char *created = "";
 	json_t *j = err ? NULL : json_loadb((const char *)m->data, m->len, 0, NULL);
-	bool ok = j && json_unpack(j, "{s:{s:I, s:I}}", "state", "first_seq", &first, "last_seq", &last) == 0;
+	bool ok = j && json_unpack(j, "{s:s, s:{s:I, s:I}}", "created", &created, "state", "first_seq", &first, "last_seq", &last) == 0;
+	pl_strlcpy(s->created, ok ? created : "", sizeof(s->created));
 	json_decref(j);
 	if (!ok) {
 		struct pl_why no = { 0 };
@@ -243,8 +249,9 @@ static void on_info(void *arg, enum pl_err err, const struct bus_msg *m, const s
 	}
 	s->started = true;
 	s->last_us = pl_mono_us();
-	emitter_forget(s->r->out, s->told_emitted <= (uint64_t)last ? s->told_emitted : 0);
-	inlog_open(s->r->in, (uint64_t)first, (uint64_t)last, s->loaded);
+	bool same = !s->loaded || pl_streq(s->head->slots[s->slot_i]->stream, s->created);
+	emitter_forget(s->r->out, same && s->told_emitted <= (uint64_t)last ? s->told_emitted : 0);
+	inlog_open(s->r->in, (uint64_t)first, (uint64_t)last, same, s->loaded);
 }
 
 static void ask_stream(struct snaps *s)
@@ -256,36 +263,56 @@ static void ask_stream(struct snaps *s)
 }
 
 /* --- writing --- */
+static void on_dropped(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
+{
+	(void)arg, (void)m;
+	if (err)
+		log_warn("acd.snapshot.drop", LOG_WHY(why));
+}
+
+/* All chunks of one, without leaving the marks that deleting each would leave. */
+static void drop(struct snaps *s, const char *name)
+{
+	char body[160];
+	struct pl_why why = { 0 };
+	int n = snprintf(body, sizeof(body), "{\"filter\":\"$KV.%s.%s.*\"}", ACD_BUCKET, name);
+	struct bus_out o = { .subject = "$JS.API.STREAM.PURGE.KV_" ACD_BUCKET, .type = "", .data = body, .len = (size_t)n };
+	if (!bus_request(s->r->bus, &o, ASK_MS, on_dropped, s, &why))
+		log_warn("acd.snapshot.drop", LOG_WHY(&why));
+}
+
 static void write_over(struct snaps *s, bool ok, const struct pl_why *why)
 {
 	s->busy = false;
 	free(s->buf);
 	s->buf = NULL;
-	if (!ok)
-		log_warn("acd.snapshot.failed", LOG_S("name", s->name), LOG_WHY(why));
+	if (ok)
+		return;
+	log_warn("acd.snapshot.failed", LOG_S("name", s->name), LOG_WHY(why));
+	if (lead_held(s->r->lead))
+		drop(s, s->name);
 }
 
 static void on_purged(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
 	struct snaps *s = arg;
 	(void)m;
-	write_over(s, !err, why);
+	if (err)	/* the snapshot itself is good; the next one purges more */
+		log_warn("acd.input.purge", LOG_WHY(why));
+	write_over(s, true, NULL);
 }
 
 static void purge(struct snaps *s)
 {
 	char body[48];
 	struct pl_why why = { 0 };
-	for (unsigned i = 0; i < s->drop_chunks; i++) {
-		char key[128];
-		snprintf(key, sizeof(key), "%s.%u", s->drop_name, i);
-		bus_kv_delete(s->r->bus, ACD_BUCKET, key, BUS_REV_ANY, NULL, NULL);
-	}
-	s->drop_chunks = 0;
+	if (*s->drop_name)
+		drop(s, s->drop_name);
+	s->drop_name[0] = 0;
 	int n = snprintf(body, sizeof(body), "{\"seq\":%" PRIu64 "}", s->purge_seq + 1);
 	struct bus_out o = { .subject = "$JS.API.STREAM.PURGE." ACD_STREAM, .type = "", .data = body, .len = (size_t)n };
 	if (!bus_request(s->r->bus, &o, ASK_MS, on_purged, s, &why))
-		write_over(s, false, &why);
+		on_purged(s, why.err, NULL, &why);
 }
 
 static void on_head_put(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why);
@@ -298,6 +325,7 @@ static void write_head(struct snaps *s)
 	slot.sequence = s->seq;
 	slot.chunks = s->chunk;
 	slot.bytes = s->len;
+	slot.stream = s->created;
 	slot.taken_at = rpc_ts(pl_loop_tmp(s->r->loop), pl_wall_us());
 	h.slots = slots;
 	h.n_slots = 1;
@@ -306,10 +334,8 @@ static void write_head(struct snaps *s)
 		slots[h.n_slots++] = s->head->slots[0];
 		s->purge_seq = PL_MIN(s->head->slots[0]->sequence, s->seq);
 	}
-	if (s->head && s->head->n_slots > 1) {
+	if (s->head && s->head->n_slots > 1 && !pl_streq(s->head->slots[1]->slot, s->name))
 		pl_strlcpy(s->drop_name, s->head->slots[1]->slot, sizeof(s->drop_name));
-		s->drop_chunks = s->head->slots[1]->chunks;
-	}
 	size_t n = protobuf_c_message_get_packed_size(&h.base);
 	uint8_t *p = pl_arena_alloc(pl_loop_tmp(s->r->loop), n);
 	ProtobufCMessage *copy = NULL;
@@ -368,6 +394,14 @@ static void on_chunk_put(void *arg, enum pl_err err, const struct bus_msg *m, co
 	bus_kv_put(s->r->bus, ACD_BUCKET, key, s->buf + s->at - n, n, BUS_REV_ANY, on_chunk_put, s);
 }
 
+static bool kept(const struct snaps *s, const char *name)
+{
+	for (size_t i = 0; s->head && i < s->head->n_slots; i++)
+		if (pl_streq(s->head->slots[i]->slot, name))
+			return true;
+	return false;
+}
+
 static void write_start(struct snaps *s)
 {
 	size_t cap = acd_save_size(s->r->e);
@@ -378,7 +412,9 @@ static void write_start(struct snaps *s)
 	s->seq = acd_seq(s->r->e);
 	s->at = s->chunk = 0;
 	s->busy = true;
-	snprintf(s->name, sizeof(s->name), "%s-%" PRIx64, bus_node(s->r->bus), acd_version(s->r->e));
+	do
+		snprintf(s->name, sizeof(s->name), "s%u-%u", (unsigned)(lead_fence(s->r->lead) % FENCES), s->turn++ % TURNS);
+	while (kept(s, s->name));
 	on_chunk_put(s, s->len ? PL_OK : PL_E_INTERNAL, NULL, &(struct pl_why){ .err = PL_E_INTERNAL, .text = "cannot be saved" });
 }
 
