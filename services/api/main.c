@@ -5,7 +5,7 @@ int main(int argc, char **argv)
 	struct pl_why why = { 0 };
 	struct api_cfg cfg = { 0 };
 	const struct pl_app_spec spec = { .service = "api", .opts = api_opts, .cfg = &cfg };
-	PL_AUTO(pl_app_closep) struct pl_app *app = NULL;	/* closed last */
+	PL_AUTO(pl_app_closep) struct pl_app *app = NULL; /* closed last */
 	PL_AUTO(api_freep) struct api *api = NULL;
 
 	enum pl_err err = pl_app_open(&app, argc, argv, &spec, &why);

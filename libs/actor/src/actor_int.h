@@ -13,14 +13,14 @@ struct machine {
 	UT_hash_handle hh;
 	struct actors *a;
 	char id[ID_MAX];
-	uint8_t *body;		/* the newest state */
+	uint8_t *body; /* the newest state */
 	size_t len;
-	uint64_t rev;		/* of the record as we know it; 0: not written yet */
-	bool dirty;		/* body is newer than the record */
-	bool busy;		/* a write, a look or a delete is on its way */
-	bool ending;		/* delete it */
-	bool verify;		/* written again after the lease came back, to learn whether it is still ours */
-	bool gone;		/* not in the table any more; freed when not busy */
+	uint64_t rev; /* of the record as we know it; 0: not written yet */
+	bool dirty;   /* body is newer than the record */
+	bool busy;    /* a write, a look or a delete is on its way */
+	bool ending;  /* delete it */
+	bool verify;  /* written again after the lease came back, to learn whether it is still ours */
+	bool gone;    /* not in the table any more; freed when not busy */
 	void (*done)(void *arg);
 	void *done_arg;
 };
@@ -49,18 +49,18 @@ struct actors {
 	size_t n_verify;
 	bool bucket_ready, bucket_asked, peers_known, taken, scan_again, was_held;
 	bool closed;
-	int refs;		/* answers of the bus that still point here */
+	int refs; /* answers of the bus that still point here */
 };
 
 void actors_ref(struct actors *a);
-bool actors_unref(struct actors *a);	/* false: closed, and a may be gone */
+bool actors_unref(struct actors *a); /* false: closed, and a may be gone */
 
 struct machine *machine_find(struct actors *a, const char *id);
 struct machine *machine_new(struct actors *a, const char *id);
-void machine_drop(struct machine *m);		/* out of the table */
+void machine_drop(struct machine *m); /* out of the table */
 PL_MUST enum pl_err machine_body(struct machine *m, const void *body, size_t len);
 void machines_flush_soon(struct actors *a);
-void machines_verify(struct actors *a);		/* the lease is back */
+void machines_verify(struct actors *a); /* the lease is back */
 /** The bytes of a record owned by us now; malloc. NULL: no memory. */
 uint8_t *record_pack(struct actors *a, const char *id, const void *body, size_t body_len, size_t *ret_len);
 

@@ -6,9 +6,13 @@
 #include <stdlib.h>
 
 #define TICK_US (250 * PL_US_PER_MS)
-#define SILENT_US (3500 * PL_US_PER_MS) /* a lease lives 3 s; longer than that without a renewal, its node is asked for */
+#define SILENT_US                                                                                                      \
+	(3500 * PL_US_PER_MS) /* a lease lives 3 s; longer than that without a renewal, its node is asked for */
 
-void actors_ref(struct actors *a) { a->refs++; }
+void actors_ref(struct actors *a)
+{
+	a->refs++;
+}
 
 bool actors_unref(struct actors *a)
 {
@@ -90,8 +94,13 @@ static void watch_peers(struct actors *a)
 	char filter[96];
 
 	snprintf(filter, sizeof(filter), "$KV.LEASES.actor.%s.>", a->kind);
-	struct bus_tail_cfg c = { .stream = "KV_LEASES", .filter = filter, .from_seq = 1, .last_per_subject = true, .fn = on_peer,
-				  .caught_up = on_peers_known, .arg = a };
+	struct bus_tail_cfg c = { .stream = "KV_LEASES",
+				  .filter = filter,
+				  .from_seq = 1,
+				  .last_per_subject = true,
+				  .fn = on_peer,
+				  .caught_up = on_peers_known,
+				  .arg = a };
 	if (bus_tail_open(&a->peers_tail, a->bus, &c, &why))
 		log_warn("actor.peers-failed", LOG_WHY(&why)); /* the tick tries again */
 }
@@ -112,10 +121,10 @@ static void on_tick(void *arg)
 	if (!bus_connected(a->bus)) /* silence says nothing about them now */
 		return;
 	HASH_ITER(hh, a->peers, p, next)
-		if (now_us - p->seen_us > SILENT_US) {
-			peer_drop(a, p);
-			someone_died = true;
-		}
+	if (now_us - p->seen_us > SILENT_US) {
+		peer_drop(a, p);
+		someone_died = true;
+	}
 	if (someone_died || (a->scan_again && !a->scan))
 		scan_start(a);
 }
@@ -198,9 +207,9 @@ void actors_close(struct actors *a)
 	pl_timer_free(a->tick_timer);
 	pl_timer_free(a->flush_timer);
 	HASH_ITER(hh, a->machines, m, next)
-		machine_drop(m);
+	machine_drop(m);
 	HASH_ITER(hh, a->peers, p, next_p)
-		peer_drop(a, p);
+	peer_drop(a, p);
 	a->closed = true;
 	if (!a->refs)
 		free(a);

@@ -81,7 +81,8 @@ static void give_up(struct actors *a)
 	a->taken = false;
 	log_warn("actor.taken", LOG_S("kind", a->kind), LOG_I("left", HASH_COUNT(a->machines)));
 	a->cfg.lost(a->cfg.arg);
-	HASH_ITER(hh, a->machines, m, next) {
+	HASH_ITER(hh, a->machines, m, next)
+	{
 		m->done = NULL;
 		if (!m->ending)
 			a->cfg.adopt(a->cfg.arg, m->id, m->body, m->len);
@@ -133,7 +134,8 @@ static void on_look(void *arg, enum pl_err err, const struct bus_msg *msg, const
 		m->dirty = true; /* the tick tries again */
 		return;
 	}
-	Parley__Common__V1__ActorRecord *r = err ? NULL : parley__common__v1__actor_record__unpack(NULL, msg->len, msg->data);
+	Parley__Common__V1__ActorRecord *r =
+		err ? NULL : parley__common__v1__actor_record__unpack(NULL, msg->len, msg->data);
 	bool ours = r && pl_streq(r->owner, bus_node(a->bus)) && r->fence <= a->fence;
 	if (r)
 		parley__common__v1__actor_record__free_unpacked(r, NULL);
@@ -156,7 +158,8 @@ static void on_put(void *arg, enum pl_err err, const struct bus_msg *msg, const 
 		machine_free(m);
 		return;
 	}
-	if (err == PL_E_CONFLICT || err == PL_E_EXISTS) { /* somebody else, or our own write whose answer was lost: look */
+	if (err == PL_E_CONFLICT ||
+	    err == PL_E_EXISTS) { /* somebody else, or our own write whose answer was lost: look */
 		m->busy = true;
 		bus_kv_get(a->bus, a->bucket, m->id, on_look, m);
 		return;
@@ -189,7 +192,7 @@ static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *msg, co
 		return;
 	}
 	if (err && err != PL_E_NOTFOUND && err != PL_E_CONFLICT)
-		return; /* still ending: the tick tries again */
+		return;   /* still ending: the tick tries again */
 	if (!m->ending) { /* saved anew meanwhile: a new record */
 		m->rev = 0;
 		m->dirty = true;
@@ -236,8 +239,8 @@ static void flush(void *arg)
 	if (!a->bucket_ready || !a->fence || !bus_lease_held(a->lease))
 		return;
 	HASH_ITER(hh, a->machines, m, next)
-		if ((m->dirty || m->ending) && !m->busy)
-			write_back(m);
+	if ((m->dirty || m->ending) && !m->busy)
+		write_back(m);
 }
 
 void machines_flush_soon(struct actors *a)
@@ -252,7 +255,8 @@ void machines_verify(struct actors *a)
 	struct machine *m, *next;
 
 	a->was_held = true;
-	HASH_ITER(hh, a->machines, m, next) {
+	HASH_ITER(hh, a->machines, m, next)
+	{
 		m->dirty = true;
 		if (!m->verify && (m->rev || m->busy)) {
 			m->verify = true;
@@ -273,7 +277,8 @@ static bool id_ok(const char *id)
 	       strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=.-") == n;
 }
 
-enum pl_err actor_save(struct actors *a, const char *id, const void *body, size_t len, void (*done)(void *arg), void *arg)
+enum pl_err actor_save(struct actors *a, const char *id, const void *body, size_t len, void (*done)(void *arg),
+		       void *arg)
 {
 	struct machine *m = machine_find(a, id);
 
@@ -305,4 +310,7 @@ void actor_end(struct actors *a, const char *id)
 	machines_flush_soon(a);
 }
 
-size_t actors_n(const struct actors *a) { return HASH_COUNT(a->machines); }
+size_t actors_n(const struct actors *a)
+{
+	return HASH_COUNT(a->machines);
+}

@@ -27,7 +27,7 @@ struct scan {
 	struct actors *a;
 	struct bus_tail *tail;
 	struct pl_timer *timer;
-	struct orphan *mine, *others;	/* by share */
+	struct orphan *mine, *others; /* by share */
 	int n_flying;
 	size_t n_claimed;
 	bool read, stopped;
@@ -179,7 +179,8 @@ static bool my_share(struct actors *a, const char *id)
 	size_t n = 1, me = 0;
 	struct peer *p, *next;
 
-	HASH_ITER(hh, a->peers, p, next) {
+	HASH_ITER(hh, a->peers, p, next)
+	{
 		int c = strcmp(p->node, bus_node(a->bus));
 		n += c != 0;
 		me += c < 0;
@@ -203,7 +204,7 @@ static void on_record(void *arg, const struct bus_msg *m)
 		pl_strlcpy(o->id, r->id, sizeof(o->id));
 		pl_strlcpy(o->owner, r->owner, sizeof(o->owner));
 		o->len = r->body.len;
-		o->body = r->body.data;	/* taken from the record */
+		o->body = r->body.data; /* taken from the record */
 		r->body = (ProtobufCBinaryData){ 0, NULL };
 		struct orphan **list = my_share(s->a, o->id) ? &s->mine : &s->others;
 		o->next = *list;
@@ -224,7 +225,10 @@ static void on_read(void *arg)
 }
 
 /* The tail is not closed from within its own callback. */
-static void on_caught_up(void *arg) { pl_timer_set(((struct scan *)arg)->timer, 0); }
+static void on_caught_up(void *arg)
+{
+	pl_timer_set(((struct scan *)arg)->timer, 0);
+}
 
 void scan_start(struct actors *a)
 {
@@ -240,7 +244,13 @@ void scan_start(struct actors *a)
 	s->a = a;
 	snprintf(stream, sizeof(stream), "KV_%s", a->bucket);
 	snprintf(filter, sizeof(filter), "$KV.%s.>", a->bucket);
-	struct bus_tail_cfg c = { .stream = stream, .filter = filter, .from_seq = 1, .last_per_subject = true, .fn = on_record, .caught_up = on_caught_up, .arg = s };
+	struct bus_tail_cfg c = { .stream = stream,
+				  .filter = filter,
+				  .from_seq = 1,
+				  .last_per_subject = true,
+				  .fn = on_record,
+				  .caught_up = on_caught_up,
+				  .arg = s };
 	if (pl_timer_new(&s->timer, a->loop, on_read, s) || bus_tail_open(&s->tail, a->bus, &c, &why)) {
 		scan_free(s);
 		a->scan_again = true; /* the tick starts again */
@@ -277,7 +287,8 @@ static void demand_end(struct demand *d, bool ours, const char *owner)
 static void on_demand_put(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
 	struct demand *d = arg;
-	bool ours = !err && !d->a->closed && (machine_find(d->a, d->id) || take_over(d->a, d->id, d->body, d->len, m->seq));
+	bool ours =
+		!err && !d->a->closed && (machine_find(d->a, d->id) || take_over(d->a, d->id, d->body, d->len, m->seq));
 
 	demand_end(d, ours, "");
 }
@@ -305,7 +316,8 @@ static void on_demand_lease(void *arg, enum pl_err err, const struct bus_msg *m,
 static void on_demand_record(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
 	struct demand *d = arg;
-	Parley__Common__V1__ActorRecord *r = err ? NULL : parley__common__v1__actor_record__unpack(NULL, m->len, m->data);
+	Parley__Common__V1__ActorRecord *r =
+		err ? NULL : parley__common__v1__actor_record__unpack(NULL, m->len, m->data);
 
 	if (!r) {
 		demand_end(d, false, "");

@@ -1,5 +1,5 @@
-/* The test process is one node; others are this program run as "actor_test node NAME URL N": they save N machines, report on test.<name>
- * what happens to them, and can be killed or stopped. */
+/* The test process is one node; others are this program run as "actor_test node NAME URL N": they save N machines,
+ * report on test.<name> what happens to them, and can be killed or stopped. */
 #include <check.h>
 #include <parley/actor.h>
 #include <parley/testkit.h>
@@ -41,8 +41,14 @@ static void child_adopt(void *arg, const char *id, const void *body, size_t len)
 	snprintf(text, sizeof(text), "adopted %s %.*s", id, (int)len, (const char *)body);
 	say(bus, text);
 }
-static void child_lost(void *arg) { say(bus, "lost"); }
-static void child_saved(void *arg) { say(bus, "saved"); }
+static void child_lost(void *arg)
+{
+	say(bus, "lost");
+}
+static void child_saved(void *arg)
+{
+	say(bus, "saved");
+}
 
 static int child_n;
 static bool child_started;
@@ -114,12 +120,27 @@ static void on_adopt(void *arg, const char *id, const void *body, size_t len)
 	adopted++;
 	wrong_body += len < 4 || memcmp(body, "new ", 4) != 0;
 }
-static void on_lost(void *arg) { lost++; }
+static void on_lost(void *arg)
+{
+	lost++;
+}
 
-static void turn(void *l) { pl_loop_turn(l); }
-static void until(bool (*ok)(void *), void *arg) { ck_assert(tk_until(ok, arg, turn, loop, LIMIT_S)); }
-static bool held(void *arg) { return actors_held(set); }
-static bool not_held(void *arg) { return !actors_held(set); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
+static void until(bool (*ok)(void *), void *arg)
+{
+	ck_assert(tk_until(ok, arg, turn, loop, LIMIT_S));
+}
+static bool held(void *arg)
+{
+	return actors_held(set);
+}
+static bool not_held(void *arg)
+{
+	return !actors_held(set);
+}
 
 static void open_set(const char *node)
 {
@@ -157,10 +178,22 @@ static void teardown(void)
 	tk_free(nats);
 }
 
-static bool a_saved_20(void *arg) { return heard_a.saved == 20; }
-static bool b_ready(void *arg) { return heard_b.saved == 1; }
-static bool all_20(void *arg) { return adopted + heard_b.adopted >= 20; }
-static bool a_lost(void *arg) { return heard_a.lost > 0; }
+static bool a_saved_20(void *arg)
+{
+	return heard_a.saved == 20;
+}
+static bool b_ready(void *arg)
+{
+	return heard_b.saved == 1;
+}
+static bool all_20(void *arg)
+{
+	return adopted + heard_b.adopted >= 20;
+}
+static bool a_lost(void *arg)
+{
+	return heard_a.lost > 0;
+}
 
 static char owner[64];
 static int answers;
@@ -175,7 +208,10 @@ static void on_claim(void *arg, bool ours)
 	claims += ours;
 	answers++;
 }
-static bool answered(void *arg) { return answers > 0; }
+static bool answered(void *arg)
+{
+	return answers > 0;
+}
 
 static const char *ask_owner(const char *id)
 {
@@ -194,8 +230,14 @@ static int claim(const char *id)
 }
 
 static bool saved;
-static void on_saved(void *arg) { saved = true; }
-static bool is_saved(void *arg) { return saved; }
+static void on_saved(void *arg)
+{
+	saved = true;
+}
+static bool is_saved(void *arg)
+{
+	return saved;
+}
 
 static void save(const char *id, const char *body)
 {
@@ -281,7 +323,10 @@ START_TEST(nats_away_keeps_the_machines_and_the_newest_state)
 }
 END_TEST
 
-static bool adopted_one(void *arg) { return adopted == 1; }
+static bool adopted_one(void *arg)
+{
+	return adopted == 1;
+}
 
 START_TEST(a_node_that_starts_again_under_its_name_gets_its_machines_back)
 {

@@ -1,4 +1,5 @@
-/* Base64 (RFC 4648 sections 4 and 5). libsodium reads exactly one variant per call; JSON mapping wants either alphabet. */
+/* Base64 (RFC 4648 sections 4 and 5). libsodium reads exactly one variant per call; JSON mapping wants either alphabet.
+ */
 #include <parley/crypto.h>
 
 size_t crypto_b64(const void *p, size_t n, char *out)

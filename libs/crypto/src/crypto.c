@@ -9,7 +9,8 @@ enum pl_err crypto_open(void)
 
 /* --- passwords --- */
 
-/* 64 MiB and two passes: RFC 9106 section 4 gives 64 MiB as its second recommended choice; libsodium calls it INTERACTIVE. */
+/* 64 MiB and two passes: RFC 9106 section 4 gives 64 MiB as its second recommended choice; libsodium calls it
+ * INTERACTIVE. */
 #define PW_OPS crypto_pwhash_OPSLIMIT_INTERACTIVE
 #define PW_MEM crypto_pwhash_MEMLIMIT_INTERACTIVE
 _Static_assert(CRYPTO_PASSWORD_LEN >= crypto_pwhash_STRBYTES, "the hash and its parameters must fit");
@@ -37,7 +38,8 @@ void crypto_token_new(char out[CRYPTO_TOKEN_LEN])
 {
 	uint8_t raw[32];
 
-	_Static_assert(CRYPTO_TOKEN_LEN == sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_URLSAFE_NO_PADDING), "length");
+	_Static_assert(CRYPTO_TOKEN_LEN == sodium_base64_ENCODED_LEN(32, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+		       "length");
 	randombytes_buf(raw, sizeof(raw));
 	sodium_bin2base64(out, CRYPTO_TOKEN_LEN, raw, sizeof(raw), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(raw, sizeof(raw));
@@ -77,7 +79,8 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_BYTES], const char *aad, const voi
 {
 	/* 192 random bits: no counter to keep, no realistic chance of the same nonce twice under one key */
 	randombytes_buf(out, NONCE_N);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE_N, NULL, p, n, (const uint8_t *)aad, strlen(aad), NULL, out, key);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE_N, NULL, p, n, (const uint8_t *)aad, strlen(aad), NULL,
+						   out, key);
 }
 
 enum pl_err crypto_unseal(const uint8_t key[CRYPTO_KEY_BYTES], const char *aad, const void *p, size_t n, uint8_t *out)

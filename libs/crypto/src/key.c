@@ -20,7 +20,8 @@ enum pl_err crypto_key_load(const char *path, uint8_t key[CRYPTO_KEY_BYTES], str
 	if (fd < 0 || fstat(fd, &st))
 		return pl_why_set(why, errno == ENOENT ? PL_E_NOTFOUND : PL_E_IO, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
-		return pl_why_set(why, PL_E_DENIED, "%s: must be a file that only its owner can read (chmod 600)", path);
+		return pl_why_set(why, PL_E_DENIED, "%s: must be a file that only its owner can read (chmod 600)",
+				  path);
 	ssize_t n = read(fd, text, sizeof(text));
 	if (n == (ssize_t)sizeof(text) - 1 && text[n - 1] == '\n')
 		n--;

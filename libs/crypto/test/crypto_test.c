@@ -72,8 +72,13 @@ END_TEST
 
 START_TEST(base64_matches_rfc_4648_section_10)
 {
-	static const char *const v[][2] = { { "", "" },		{ "f", "Zg==" },	 { "fo", "Zm8=" },	  { "foo", "Zm9v" },
-					    { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" } };
+	static const char *const v[][2] = { { "", "" },
+					    { "f", "Zg==" },
+					    { "fo", "Zm8=" },
+					    { "foo", "Zm9v" },
+					    { "foob", "Zm9vYg==" },
+					    { "fooba", "Zm9vYmE=" },
+					    { "foobar", "Zm9vYmFy" } };
 	char text[16], bin[16];
 	size_t len;
 
@@ -95,7 +100,7 @@ START_TEST(base64_takes_both_alphabets_and_refuses_nonsense)
 	ck_assert_int_eq(crypto_unb64("-_-_", 4, bin, sizeof(bin), &len), PL_OK);
 	ck_assert_int_eq(crypto_unb64("Zg", 2, bin, sizeof(bin), &len), PL_OK);
 	ck_assert_uint_eq(len, 1);
-	ck_assert_int_eq(crypto_unb64("Zh", 2, bin, sizeof(bin), &len), PL_E_FORMAT);	/* left-over bits */
+	ck_assert_int_eq(crypto_unb64("Zh", 2, bin, sizeof(bin), &len), PL_E_FORMAT); /* left-over bits */
 	ck_assert_int_eq(crypto_unb64("Z", 1, bin, sizeof(bin), &len), PL_E_FORMAT);
 	ck_assert_int_eq(crypto_unb64("Z===", 4, bin, sizeof(bin), &len), PL_E_FORMAT);
 	ck_assert_int_eq(crypto_unb64("Zm 9v", 5, bin, sizeof(bin), &len), PL_E_FORMAT);

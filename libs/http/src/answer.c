@@ -8,19 +8,40 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *http_method(const struct http_req *r) { return r->method; }
-const char *http_path(const struct http_req *r) { return r->path; }
-const char *http_peer(const struct http_req *r) { return r->peer; }
-struct pl_arena *http_arena(struct http_req *r) { return r->arena; }
+const char *http_method(const struct http_req *r)
+{
+	return r->method;
+}
+const char *http_path(const struct http_req *r)
+{
+	return r->path;
+}
+const char *http_peer(const struct http_req *r)
+{
+	return r->peer;
+}
+struct pl_arena *http_arena(struct http_req *r)
+{
+	return r->arena;
+}
 
 static const char *lookup(const struct http_req *r, enum MHD_ValueKind kind, const char *name)
 {
 	return MHD_lookup_connection_value(r->conn, kind, name);
 }
 
-const char *http_query(const struct http_req *r, const char *name) { return lookup(r, MHD_GET_ARGUMENT_KIND, name); }
-const char *http_header(const struct http_req *r, const char *name) { return lookup(r, MHD_HEADER_KIND, name); }
-const char *http_cookie(const struct http_req *r, const char *name) { return lookup(r, MHD_COOKIE_KIND, name); }
+const char *http_query(const struct http_req *r, const char *name)
+{
+	return lookup(r, MHD_GET_ARGUMENT_KIND, name);
+}
+const char *http_header(const struct http_req *r, const char *name)
+{
+	return lookup(r, MHD_HEADER_KIND, name);
+}
+const char *http_cookie(const struct http_req *r, const char *name)
+{
+	return lookup(r, MHD_COOKIE_KIND, name);
+}
 
 const void *http_body(const struct http_req *r, size_t *ret_len)
 {
@@ -34,23 +55,29 @@ void http_add_header(struct http_req *r, const char *name, const char *value)
 
 	if (!h)
 		return;
-	*h = (struct header){ .next = r->headers, .name = pl_arena_strdup(r->arena, name), .value = pl_arena_strdup(r->arena, value) };
+	*h = (struct header){ .next = r->headers,
+			      .name = pl_arena_strdup(r->arena, name),
+			      .value = pl_arena_strdup(r->arena, value) };
 	if (h->name && h->value)
 		r->headers = h;
 }
 
 void http_answer(struct http_req *r, int status, const char *content_type, const void *body, size_t len)
 {
-	struct MHD_Response *resp = MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *resp =
+		MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
 
 	if (!resp) /* out of memory: an empty answer is static */
-		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+		resp = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
 	else if (content_type)
 		MHD_add_response_header(resp, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 	http_req_respond(r, status, resp);
 }
 
-static void fail(struct http_req *r, int status, const char *text) { http_answer(r, status, "text/plain", text, strlen(text)); }
+static void fail(struct http_req *r, int status, const char *text)
+{
+	http_answer(r, status, "text/plain", text, strlen(text));
+}
 
 /* --- files --- */
 
@@ -59,12 +86,24 @@ static const char *type_of(const char *path)
 	static const struct {
 		const char *ext, *type;
 	} types[] = {
-		{ ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript; charset=utf-8" }, { ".mjs", "text/javascript; charset=utf-8" },
-		{ ".css", "text/css; charset=utf-8" },	 { ".json", "application/json" },	      { ".svg", "image/svg+xml" },
-		{ ".png", "image/png" },		 { ".jpg", "image/jpeg" },		      { ".webp", "image/webp" },
-		{ ".ico", "image/x-icon" },		 { ".woff2", "font/woff2" },		      { ".wasm", "application/wasm" },
-		{ ".txt", "text/plain; charset=utf-8" }, { ".yaml", "application/yaml" },	      { ".wav", "audio/wav" },
-		{ ".mp3", "audio/mpeg" },		 { ".ogg", "audio/ogg" },		      { ".map", "application/json" },
+		{ ".html", "text/html; charset=utf-8" },
+		{ ".js", "text/javascript; charset=utf-8" },
+		{ ".mjs", "text/javascript; charset=utf-8" },
+		{ ".css", "text/css; charset=utf-8" },
+		{ ".json", "application/json" },
+		{ ".svg", "image/svg+xml" },
+		{ ".png", "image/png" },
+		{ ".jpg", "image/jpeg" },
+		{ ".webp", "image/webp" },
+		{ ".ico", "image/x-icon" },
+		{ ".woff2", "font/woff2" },
+		{ ".wasm", "application/wasm" },
+		{ ".txt", "text/plain; charset=utf-8" },
+		{ ".yaml", "application/yaml" },
+		{ ".wav", "audio/wav" },
+		{ ".mp3", "audio/mpeg" },
+		{ ".ogg", "audio/ogg" },
+		{ ".map", "application/json" },
 		{ ".webmanifest", "application/manifest+json" },
 	};
 	const char *dot = strrchr(path, '.');
@@ -158,7 +197,8 @@ static void send_fd(struct http_req *r, int fd, const struct stat *st, const cha
 		fail(r, 416, "there are not that many bytes\n");
 		return;
 	}
-	struct MHD_Response *resp = MHD_create_response_from_fd_at_offset64(size ? to - from + 1 : 0, fd, from); /* owns fd */
+	struct MHD_Response *resp =
+		MHD_create_response_from_fd_at_offset64(size ? to - from + 1 : 0, fd, from); /* owns fd */
 	if (!resp) {
 		close(fd);
 		fail(r, 500, "");

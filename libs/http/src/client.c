@@ -49,13 +49,19 @@ static void transfer_free(struct transfer *t)
 static enum pl_err err_of(const struct transfer *t, CURLcode code)
 {
 	switch (code) {
-	case CURLE_OK: return PL_OK;
-	case CURLE_OPERATION_TIMEDOUT: return PL_E_TIMEOUT;
+	case CURLE_OK:
+		return PL_OK;
+	case CURLE_OPERATION_TIMEDOUT:
+		return PL_E_TIMEOUT;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL: return PL_E_FORMAT;
-	case CURLE_OUT_OF_MEMORY: return PL_E_NOMEM;
-	case CURLE_WRITE_ERROR: return t->too_big ? PL_E_FULL : PL_E_NOMEM;
-	default: return PL_E_UNAVAIL;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return PL_E_FORMAT;
+	case CURLE_OUT_OF_MEMORY:
+		return PL_E_NOMEM;
+	case CURLE_WRITE_ERROR:
+		return t->too_big ? PL_E_FULL : PL_E_NOMEM;
+	default:
+		return PL_E_UNAVAIL;
 	}
 }
 
@@ -72,7 +78,10 @@ static void finish(struct transfer *t, CURLcode code)
 	said.content_type = type ? type : "";
 	enum pl_err err = err_of(t, code);
 	if (err)
-		pl_why_set(&why, err, "%s", t->too_big ? "the answer is too large" : *t->error ? t->error : curl_easy_strerror(code));
+		pl_why_set(&why, err, "%s",
+			   t->too_big  ? "the answer is too large"
+			   : *t->error ? t->error
+				       : curl_easy_strerror(code));
 	t->fn(t->arg, err, err ? NULL : &said, err ? &why : NULL);
 	transfer_free(t);
 }
@@ -99,13 +108,17 @@ static void act(struct http_client *c, curl_socket_t fd, int mask)
 	collect(c);
 }
 
-static void on_timer(void *arg) { act(arg, CURL_SOCKET_TIMEOUT, 0); }
+static void on_timer(void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
 
 static void on_fd(void *arg, int events)
 {
 	struct sock *k = arg;
 
-	act(k->client, k->fd, (events & PL_FD_READ ? CURL_CSELECT_IN : 0) | (events & PL_FD_WRITE ? CURL_CSELECT_OUT : 0));
+	act(k->client, k->fd,
+	    (events & PL_FD_READ ? CURL_CSELECT_IN : 0) | (events & PL_FD_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *cls, void *sock)
@@ -237,7 +250,11 @@ enum pl_err http_ask(struct http_client *c, const struct http_ask *a, http_said_
 	struct transfer *t = calloc(1, sizeof(*t));
 	if (!t)
 		return PL_E_NOMEM;
-	*t = (struct transfer){ .client = c, .easy = curl_easy_init(), .fn = fn, .arg = arg, .max = a->max_answer ? a->max_answer : (size_t)1 << 20 };
+	*t = (struct transfer){ .client = c,
+				.easy = curl_easy_init(),
+				.fn = fn,
+				.arg = arg,
+				.max = a->max_answer ? a->max_answer : (size_t)1 << 20 };
 	pl_list_push(&c->transfers, &t->link);
 	c->n++;
 	for (const char *const *h = a->headers; h && *h; h++) {

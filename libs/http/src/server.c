@@ -20,8 +20,8 @@ static void peer_name(struct MHD_Connection *conn, char *out, socklen_t size)
 	out[0] = 0;
 	if (!sa)
 		return;
-	getnameinfo(sa, sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in), out, size, NULL, 0,
-		    NI_NUMERICHOST);
+	getnameinfo(sa, sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in), out, size,
+		    NULL, 0, NI_NUMERICHOST);
 	if (strncmp(out, "::ffff:", 7) == 0 && strchr(out, '.')) /* IPv4 on a socket for both */
 		memmove(out, out + 7, strlen(out + 7) + 1);
 }
@@ -113,8 +113,8 @@ static enum MHD_Result ask_handler(struct http_req *r)
 	return MHD_YES;
 }
 
-static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
-				 const char *data, size_t *data_len, void **con_cls)
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *conn, const char *url, const char *method,
+				 const char *version, const char *data, size_t *data_len, void **con_cls)
 {
 	struct http_req *r = *con_cls;
 
@@ -177,8 +177,14 @@ static void run(struct http_server *s)
 	plan(s);
 }
 
-static void on_fd(void *arg, int events) { run(arg); }
-static void on_timer(void *arg) { run(arg); }
+static void on_fd(void *arg, int events)
+{
+	run(arg);
+}
+static void on_timer(void *arg)
+{
+	run(arg);
+}
 
 void http_server_soon(struct http_server *s)
 {
@@ -190,7 +196,10 @@ void http_server_soon(struct http_server *s)
 
 static int listen_on(const char *host, int port, int *ret_port, struct pl_why *why)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *ai;
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
+			*ai;
 	struct sockaddr_storage at;
 	socklen_t at_len = sizeof(at);
 	char service[12], bound[12] = "";
@@ -202,8 +211,9 @@ static int listen_on(const char *host, int port, int *ret_port, struct pl_why *w
 		return -1;
 	}
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) || bind(fd, ai->ai_addr, ai->ai_addrlen) ||
-	    listen(fd, BACKLOG) || getsockname(fd, (struct sockaddr *)&at, &at_len)) {
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, BACKLOG) ||
+	    getsockname(fd, (struct sockaddr *)&at, &at_len)) {
 		pl_why_set(why, PL_E_IO, "%s:%d: %s", host ? host : "*", port, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -231,24 +241,30 @@ static char *slurp(const char *path, struct pl_why *why)
 	return NULL;
 }
 
-static void log_nothing(void *arg, const char *fmt, va_list ap) { (void)arg, (void)fmt, (void)ap; } /* what clients do wrong is no news */
+static void log_nothing(void *arg, const char *fmt, va_list ap)
+{
+	(void)arg, (void)fmt, (void)ap;
+} /* what clients do wrong is no news */
 
 static struct MHD_Daemon *start(struct http_server *s, int fd)
 {
 	const struct http_server_cfg *c = &s->cfg;
-	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, s->cert }, { MHD_OPTION_HTTPS_MEM_KEY, 0, s->key },
+	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, s->cert },
+					{ MHD_OPTION_HTTPS_MEM_KEY, 0, s->key },
 					{ MHD_OPTION_END, 0, NULL } };
 	struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (s->cert ? MHD_USE_TLS : 0);
 
-	return MHD_start_daemon(flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, log_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,
-				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)c->idle_s, MHD_OPTION_CONNECTION_LIMIT,
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER, log_nothing, NULL,
+				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+				(unsigned)c->idle_s, MHD_OPTION_CONNECTION_LIMIT,
 				(unsigned)(c->max_conns ? c->max_conns : 1000), MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 				(unsigned)c->max_conns_per_ip, MHD_OPTION_ARRAY, s->cert ? tls : none, MHD_OPTION_END);
 }
 
-enum pl_err http_server_open(struct http_server **ret, struct pl_loop *l, const struct http_server_cfg *cfg, struct pl_why *why)
+enum pl_err http_server_open(struct http_server **ret, struct pl_loop *l, const struct http_server_cfg *cfg,
+			     struct pl_why *why)
 {
 	struct http_server *s = calloc(1, sizeof(*s));
 	enum pl_err err = PL_OK;
@@ -264,10 +280,12 @@ enum pl_err http_server_open(struct http_server **ret, struct pl_loop *l, const 
 		err = PL_E_IO;
 	if (!err && !(s->daemon = start(s, fd))) {
 		close(fd);
-		err = pl_why_set(why, PL_E_IO, "the HTTP server does not start%s", s->cert ? ": are certificate and key a pair?" : "");
+		err = pl_why_set(why, PL_E_IO, "the HTTP server does not start%s",
+				 s->cert ? ": are certificate and key a pair?" : "");
 	}
 	if (!err)
-		err = pl_fd_new(&s->fd, l, MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_fd, s);
+		err = pl_fd_new(&s->fd, l, MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, on_fd,
+				s);
 	if (!err)
 		err = pl_timer_new(&s->timer, l, on_timer, s);
 	if (err) {
@@ -280,7 +298,10 @@ enum pl_err http_server_open(struct http_server **ret, struct pl_loop *l, const 
 	return PL_OK;
 }
 
-int http_server_port(const struct http_server *s) { return s->port; }
+int http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
 
 void http_server_close(struct http_server *s)
 {
@@ -289,7 +310,7 @@ void http_server_close(struct http_server *s)
 	pl_fd_free(s->fd);
 	s->fd = NULL;
 	s->running = s->closing = true; /* no more timers, no more handlers */
-	PL_LIST_EACH_SAFE(it, &s->reqs) {
+	PL_LIST_EACH_SAFE (it, &s->reqs) {
 		struct http_req *r = PL_CONTAINER(it, struct http_req, link);
 		if (r->stream)
 			http_stream_gone(r->stream);

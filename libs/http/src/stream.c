@@ -1,5 +1,5 @@
-/* An answer that is written as it comes. The connection is suspended while there is nothing to send; then libmicrohttpd does
- * not notice a client that leaves, so the socket is watched here. */
+/* An answer that is written as it comes. The connection is suspended while there is nothing to send; then libmicrohttpd
+ * does not notice a client that leaves, so the socket is watched here. */
 #include "http_int.h"
 
 #include <stdlib.h>
@@ -14,16 +14,16 @@ struct chunk {
 };
 
 struct http_stream {
-	struct http_req *req;	/* NULL: the connection has ended */
+	struct http_req *req; /* NULL: the connection has ended */
 	struct chunk *first, **last;
 	size_t queued, max_queue;
 	struct pl_fd *watch;
 	void (*gone)(void *arg);
 	void (*drained)(void *arg);
 	void *arg;
-	bool ended;		/* by the writer, who may not touch it any more */
-	bool fixed;		/* the length was promised */
-	bool released;		/* by libmicrohttpd */
+	bool ended;    /* by the writer, who may not touch it any more */
+	bool fixed;    /* the length was promised */
+	bool released; /* by libmicrohttpd */
 };
 
 static void drop_queue(struct http_stream *s)
@@ -37,7 +37,8 @@ static void drop_queue(struct http_stream *s)
 	s->queued = 0;
 }
 
-/* Three hold it: the writer until end or gone, the request until it completes, libmicrohttpd until it frees the response. */
+/* Three hold it: the writer until end or gone, the request until it completes, libmicrohttpd until it frees the
+ * response. */
 static void maybe_free(struct http_stream *s)
 {
 	if (!s->ended || s->req || !s->released)
@@ -112,7 +113,8 @@ static void on_watch(void *arg, int events)
 	struct http_req *r = s->req;
 	char c;
 
-	ssize_t n = recv(MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = recv(MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, &c, 1,
+			 MSG_PEEK | MSG_DONTWAIT);
 	pl_fd_want(s->watch, 0);
 	if (n > 0)
 		return;
@@ -120,18 +122,21 @@ static void on_watch(void *arg, int events)
 	http_req_resume(r); /* libmicrohttpd finds out and frees the rest */
 }
 
-enum pl_err http_stream_begin(struct http_stream **ret, struct http_req *r, int status, const char *content_type, int64_t length,
-			      size_t max_queue, void (*gone)(void *arg), void (*drained)(void *arg), void *arg)
+enum pl_err http_stream_begin(struct http_stream **ret, struct http_req *r, int status, const char *content_type,
+			      int64_t length, size_t max_queue, void (*gone)(void *arg), void (*drained)(void *arg),
+			      void *arg)
 {
 	struct http_stream *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return PL_E_NOMEM;
-	*s = (struct http_stream){ .req = r, .max_queue = max_queue, .gone = gone, .drained = drained, .arg = arg, .fixed = length >= 0 };
+	*s = (struct http_stream){
+		.req = r, .max_queue = max_queue, .gone = gone, .drained = drained, .arg = arg, .fixed = length >= 0
+	};
 	s->last = &s->first;
 	int fd = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	struct MHD_Response *resp = MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length, BLOCK, on_read, s,
-								      on_release);
+	struct MHD_Response *resp = MHD_create_response_from_callback(length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)length,
+								      BLOCK, on_read, s, on_release);
 	if (!resp || pl_fd_new(&s->watch, r->server->loop, fd, on_watch, s)) {
 		if (resp) {
 			s->ended = true;
@@ -169,7 +174,10 @@ enum pl_err http_stream_write(struct http_stream *s, const void *p, size_t n)
 	return PL_OK;
 }
 
-size_t http_stream_queued(const struct http_stream *s) { return s->queued; }
+size_t http_stream_queued(const struct http_stream *s)
+{
+	return s->queued;
+}
 
 void http_stream_end(struct http_stream *s)
 {

@@ -22,7 +22,10 @@ static struct http_stream *stream;
 static bool gone;
 static int drains;
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
 static void on_gone(void *arg)
 {
@@ -47,9 +50,10 @@ static void on_drained(void *arg)
 static void echo(struct http_req *r)
 {
 	size_t n;
-	const char *body = http_body(r, &n), *q = http_query(r, "q"), *h = http_header(r, "x-test"), *c = http_cookie(r, "sid");
-	char *text = pl_arena_printf(http_arena(r), "%s %s q=%s h=%s c=%s peer=%s %.*s", http_method(r), http_path(r), q ? q : "-",
-				     h ? h : "-", c ? c : "-", http_peer(r), (int)n, body);
+	const char *body = http_body(r, &n), *q = http_query(r, "q"), *h = http_header(r, "x-test"),
+		   *c = http_cookie(r, "sid");
+	char *text = pl_arena_printf(http_arena(r), "%s %s q=%s h=%s c=%s peer=%s %.*s", http_method(r), http_path(r),
+				     q ? q : "-", h ? h : "-", c ? c : "-", http_peer(r), (int)n, body);
 	http_add_header(r, "X-Answer", "yes");
 	http_answer(r, 200, "text/plain", text, strlen(text));
 }
@@ -65,16 +69,23 @@ static void on_request(void *arg, struct http_req *r)
 	else if (strncmp(p, "/files/", 7) == 0)
 		http_answer_file(r, root, p + 7, "no-cache");
 	else if (pl_streq(p, "/sse"))
-		ck_assert_int_eq(http_stream_begin(&stream, r, 200, "text/event-stream", -1, 65536, on_gone, NULL, NULL), PL_OK);
+		ck_assert_int_eq(
+			http_stream_begin(&stream, r, 200, "text/event-stream", -1, 65536, on_gone, NULL, NULL), PL_OK);
 	else if (pl_streq(p, "/fixed"))
-		ck_assert_int_eq(http_stream_begin(&stream, r, 200, "audio/wav", 10000, 65536, on_gone, on_drained, NULL), PL_OK);
+		ck_assert_int_eq(
+			http_stream_begin(&stream, r, 200, "audio/wav", 10000, 65536, on_gone, on_drained, NULL),
+			PL_OK);
 	else
 		http_answer(r, 404, "text/plain", "?", 1);
 }
 
 static void setup(void)
 {
-	struct http_server_cfg c = { .host = "127.0.0.1", .max_body_bytes = 1000, .max_conns = 50, .max_conns_per_ip = 20, .idle_s = 30,
+	struct http_server_cfg c = { .host = "127.0.0.1",
+				     .max_body_bytes = 1000,
+				     .max_conns = 50,
+				     .max_conns_per_ip = 20,
+				     .idle_s = 30,
 				     .fn = on_request };
 
 	n_later = drains = 0;
@@ -100,7 +111,10 @@ struct said {
 	int status;
 	char text[4096];
 };
-static bool is_done(void *arg) { return ((struct said *)arg)->done; }
+static bool is_done(void *arg)
+{
+	return ((struct said *)arg)->done;
+}
 
 static void on_said(void *arg, enum pl_err err, const struct http_said *s, const struct pl_why *w)
 {
@@ -121,12 +135,20 @@ static void ask(struct said *s, const char *method, const char *path, const char
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d%s", http_server_port(server), path);
 	*s = (struct said){ 0 };
-	struct http_ask a = { .method = method, .url = url, .headers = headers, .body = body, .len = body ? strlen(body) : 0, .timeout_ms = 20000,
+	struct http_ask a = { .method = method,
+			      .url = url,
+			      .headers = headers,
+			      .body = body,
+			      .len = body ? strlen(body) : 0,
+			      .timeout_ms = 20000,
 			      .max_answer = max };
 	ck_assert_int_eq(http_ask(client, &a, on_said, s), PL_OK);
 }
 
-static void finish(struct said *s) { ck_assert(tk_until(is_done, s, turn, loop, 30)); }
+static void finish(struct said *s)
+{
+	ck_assert(tk_until(is_done, s, turn, loop, 30));
+}
 
 START_TEST(a_request_is_seen_whole_and_answered_at_once)
 {
@@ -139,7 +161,10 @@ START_TEST(a_request_is_seen_whole_and_answered_at_once)
 }
 END_TEST
 
-static bool three_later(void *arg) { return n_later == 3; }
+static bool three_later(void *arg)
+{
+	return n_later == 3;
+}
 
 START_TEST(answers_may_come_later_and_in_any_order)
 {
@@ -203,12 +228,16 @@ START_TEST(the_client_bounds_answers_and_reports_the_unreachable)
 	finish(&s);
 	ck_assert_int_eq(s.err, PL_E_UNAVAIL);
 	s = (struct said){ 0 };
-	ck_assert_int_eq(http_ask(client, &(struct http_ask){ .method = "GET", .url = "file:///etc/passwd" }, on_said, &s), PL_OK);
+	ck_assert_int_eq(
+		http_ask(client, &(struct http_ask){ .method = "GET", .url = "file:///etc/passwd" }, on_said, &s),
+		PL_OK);
 	finish(&s);
 	ck_assert_int_eq(s.err, PL_E_FORMAT);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/later", http_server_port(server));
 	s = (struct said){ 0 };
-	ck_assert_int_eq(http_ask(client, &(struct http_ask){ .method = "GET", .url = url, .timeout_ms = 50 }, on_said, &s), PL_OK);
+	ck_assert_int_eq(
+		http_ask(client, &(struct http_ask){ .method = "GET", .url = url, .timeout_ms = 50 }, on_said, &s),
+		PL_OK);
 	finish(&s);
 	ck_assert_int_eq(s.err, PL_E_TIMEOUT);
 	while (!n_later)
@@ -223,13 +252,14 @@ struct raw {
 	int fd;
 	char got[65536];
 	size_t n;
-	const char *want;	/* text that ends the wait; NULL: the end of the connection */
+	const char *want; /* text that ends the wait; NULL: the end of the connection */
 	bool eof;
 };
 
 static void raw_open(struct raw *k, const char *request)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)http_server_port(server)),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	memset(k, 0, sizeof(*k));
@@ -242,7 +272,8 @@ static bool raw_ready(void *arg)
 {
 	struct raw *k = arg;
 
-	for (ssize_t n; (n = recv(k->fd, k->got + k->n, sizeof(k->got) - 1 - k->n, MSG_DONTWAIT)) >= 0 || errno != EAGAIN;) {
+	for (ssize_t n;
+	     (n = recv(k->fd, k->got + k->n, sizeof(k->got) - 1 - k->n, MSG_DONTWAIT)) >= 0 || errno != EAGAIN;) {
 		if (n <= 0) {
 			k->eof = true;
 			break;
@@ -288,10 +319,12 @@ START_TEST(files_come_with_type_etag_and_ranges)
 
 	put_file("a.html", "<p>0123456789");
 	got = raw_all(GET("/files/a.html", ""));
-	ck_assert(strstr(got, "200 OK") && strstr(got, "Content-Type: text/html; charset=utf-8") && strstr(got, "Cache-Control: no-cache"));
+	ck_assert(strstr(got, "200 OK") && strstr(got, "Content-Type: text/html; charset=utf-8") &&
+		  strstr(got, "Cache-Control: no-cache"));
 	ck_assert(strstr(got, "\r\n\r\n<p>0123456789"));
 	snprintf(etag, sizeof(etag), "%.*s", (int)strcspn(strstr(got, "ETag: ") + 6, "\r"), strstr(got, "ETag: ") + 6);
-	snprintf(request, sizeof(request), "GET /files/a.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-None-Match: %s\r\n\r\n", etag);
+	snprintf(request, sizeof(request),
+		 "GET /files/a.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-None-Match: %s\r\n\r\n", etag);
 	ck_assert(strstr(raw_all(request), " 304 "));
 	got = raw_all(GET("/files/a.html", "Range: bytes=3-5\r\n"));
 	ck_assert(strstr(got, " 206 ") && strstr(got, "Content-Range: bytes 3-5/13") && strstr(got, "\r\n\r\n012"));
@@ -299,7 +332,9 @@ START_TEST(files_come_with_type_etag_and_ranges)
 	got = raw_all(GET("/files/a.html", "Range: bytes=13-\r\n"));
 	ck_assert(strstr(got, " 416 ") && strstr(got, "Content-Range: bytes */13"));
 	ck_assert(strstr(raw_all(GET("/files/a.html", "Range: bytes=0-1\r\nIf-Range: \"old\"\r\n")), " 200 "));
-	ck_assert(strstr(raw_all("POST /files/a.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), " 405 "));
+	ck_assert(strstr(
+		raw_all("POST /files/a.html HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+		" 405 "));
 }
 END_TEST
 
@@ -322,7 +357,8 @@ END_TEST
 START_TEST(a_chunked_body_over_the_limit_gets_413)
 {
 	char request[4096];
-	int n = snprintf(request, sizeof(request), "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+	int n = snprintf(request, sizeof(request),
+			 "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
 
 	for (int i = 0; i < 4; i++)
 		n += snprintf(request + n, sizeof(request) - (size_t)n, "190\r\n%0400d\r\n", 0);
@@ -331,8 +367,14 @@ START_TEST(a_chunked_body_over_the_limit_gets_413)
 }
 END_TEST
 
-static bool has_stream(void *arg) { return stream != NULL; }
-static bool is_gone(void *arg) { return gone; }
+static bool has_stream(void *arg)
+{
+	return stream != NULL;
+}
+static bool is_gone(void *arg)
+{
+	return gone;
+}
 
 START_TEST(a_stream_is_sent_as_it_is_written)
 {
@@ -429,12 +471,15 @@ static const struct {
 	uint64_t size;
 	int result;
 	uint64_t from, to;
-} ranges[] = { /* RFC 9110 14.1.2 */
-	{ "bytes=0-499", 10000, 1, 0, 499 },	{ "bytes=9500-", 10000, 1, 9500, 9999 }, { "bytes=-500", 10000, 1, 9500, 9999 },
-	{ "bytes=-20000", 10000, 1, 0, 9999 },	{ "bytes=0-99999", 10000, 1, 0, 9999 },	 { "bytes=10000-", 10000, -1, 0, 0 },
-	{ "bytes=-0", 10000, -1, 0, 0 },	{ "bytes=0-", 0, -1, 0, 0 },		 { "bytes=5-4", 10000, 0, 0, 0 },
-	{ "bytes=0-1,3-4", 10000, 0, 0, 0 },	{ "items=0-1", 10000, 0, 0, 0 },	 { "bytes=x", 10000, 0, 0, 0 },
-	{ "bytes=--1", 10000, 0, 0, 0 },	{ NULL, 10000, 0, 0, 0 },
+} ranges[] = {
+	/* RFC 9110 14.1.2 */
+	{ "bytes=0-499", 10000, 1, 0, 499 },    { "bytes=9500-", 10000, 1, 9500, 9999 },
+	{ "bytes=-500", 10000, 1, 9500, 9999 }, { "bytes=-20000", 10000, 1, 0, 9999 },
+	{ "bytes=0-99999", 10000, 1, 0, 9999 }, { "bytes=10000-", 10000, -1, 0, 0 },
+	{ "bytes=-0", 10000, -1, 0, 0 },        { "bytes=0-", 0, -1, 0, 0 },
+	{ "bytes=5-4", 10000, 0, 0, 0 },        { "bytes=0-1,3-4", 10000, 0, 0, 0 },
+	{ "items=0-1", 10000, 0, 0, 0 },        { "bytes=x", 10000, 0, 0, 0 },
+	{ "bytes=--1", 10000, 0, 0, 0 },        { NULL, 10000, 0, 0, 0 },
 };
 
 START_TEST(ranges_are_read_as_the_rfc_says)

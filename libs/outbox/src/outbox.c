@@ -21,7 +21,7 @@ struct batch {
 	struct row *rows;
 	size_t n, waiting, n_acked;
 	const char **acked;
-	bool left_over;		/* leftovers of others: rows that should have been sent long ago */
+	bool left_over; /* leftovers of others: rows that should have been sent long ago */
 };
 
 struct outbox {
@@ -49,15 +49,18 @@ static const char *event_id(const ProtobufCMessage *msg)
 	return id && pl_id_ok(id) ? id : NULL;
 }
 
-enum pl_err outbox_add(struct pg_conn *c, const char *schema, const char *subject, const ProtobufCMessage *msg, struct pl_why *why)
+enum pl_err outbox_add(struct pg_conn *c, const char *schema, const char *subject, const ProtobufCMessage *msg,
+		       struct pl_why *why)
 {
-	static const struct pg_stmt add = { "outbox_add", "INSERT INTO outbox (id, subject, type, body) VALUES ($1, $2, $3, $4)" };
+	static const struct pg_stmt add = { "outbox_add",
+					    "INSERT INTO outbox (id, subject, type, body) VALUES ($1, $2, $3, $4)" };
 	size_t n = protobuf_c_message_get_packed_size(msg);
 	char fresh[PL_ID_LEN];
 
 	(void)schema; /* the session's search_path is the service's schema */
 	if (n > BODY_MAX)
-		return pl_why_set(why, PL_E_FULL, "%s has %zu bytes, at most %zu fit", msg->descriptor->name, n, BODY_MAX);
+		return pl_why_set(why, PL_E_FULL, "%s has %zu bytes, at most %zu fit", msg->descriptor->name, n,
+				  BODY_MAX);
 	uint8_t *p = pl_arena_alloc(pg_tmp(c), n + 1);
 	if (!p)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
@@ -75,7 +78,9 @@ static enum pl_err select_job(void *arg, struct pg_conn *c, struct pl_why *why)
 	struct pg_rows *r;
 
 	pl_arena_reset(b->a);
-	const char *const params[] = { b->left_over ? "2" : "-1000000" }; /* seconds; a clock that was set back must not hide rows */
+	const char *const params[] = {
+		b->left_over ? "2" : "-1000000"
+	}; /* seconds; a clock that was set back must not hide rows */
 	enum pl_err err = pg_exec(c, &b->box->select, params, 1, &r, why);
 	if (err)
 		return err;
@@ -88,9 +93,12 @@ static enum pl_err select_job(void *arg, struct pg_conn *c, struct pl_why *why)
 		struct row *o = &b->rows[i];
 		size_t len;
 		const uint8_t *body = pg_bytes(c, r, (int)i, 3, &len);
-		*o = (struct row){ .batch = b, .id = pl_arena_strdup(b->a, pg_str(r, (int)i, 0)),
-				   .subject = pl_arena_strdup(b->a, pg_str(r, (int)i, 1)), .len = len,
-				   .type = pl_arena_strdup(b->a, pg_str(r, (int)i, 2)), .body = pl_arena_dup(b->a, body, len) };
+		*o = (struct row){ .batch = b,
+				   .id = pl_arena_strdup(b->a, pg_str(r, (int)i, 0)),
+				   .subject = pl_arena_strdup(b->a, pg_str(r, (int)i, 1)),
+				   .len = len,
+				   .type = pl_arena_strdup(b->a, pg_str(r, (int)i, 2)),
+				   .body = pl_arena_dup(b->a, body, len) };
 		if (!o->id || !o->subject || !o->type || !body || !o->body)
 			return PL_E_NOMEM;
 	}
@@ -176,7 +184,9 @@ static void on_selected(void *arg, enum pl_err err, const struct pl_why *why)
 	b->waiting = 1; /* our own, so that the batch cannot end while it is being sent */
 	for (size_t i = 0; i < b->n; i++) {
 		struct row *r = &b->rows[i];
-		struct bus_out out = { .subject = r->subject, .type = r->type, .data = r->body, .len = r->len, .msg_id = r->id };
+		struct bus_out out = {
+			.subject = r->subject, .type = r->type, .data = r->body, .len = r->len, .msg_id = r->id
+		};
 		b->waiting++;
 		if (bus_js_publish(b->box->bus, &out, on_ack, r)) {
 			b->waiting--;
@@ -228,11 +238,16 @@ enum pl_err outbox_open(struct outbox **ret, struct bus *b, struct pg *pg, const
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
 	}
 	*o = (struct outbox){ .bus = b, .pg = pg, .a = a };
-	o->select = (struct pg_stmt){ "outbox_select", pl_arena_printf(a,
-		"SELECT id, subject, type, body FROM %s.outbox WHERE at < clock_timestamp() - make_interval(secs => $1::int)"
-		" ORDER BY id LIMIT %d", schema, BATCH) };
-	o->delete = (struct pg_stmt){ "outbox_delete", pl_arena_printf(a, "DELETE FROM %s.outbox WHERE id = ANY($1::uuid[])", schema) };
-	enum pl_err err = o->select.sql && o->delete.sql ? pl_timer_new(&o->timer, bus_loop(b), on_timer, o) : PL_E_NOMEM;
+	o->select = (struct pg_stmt){ "outbox_select",
+				      pl_arena_printf(a,
+						      "SELECT id, subject, type, body FROM %s.outbox WHERE at < "
+						      "clock_timestamp() - make_interval(secs => $1::int)"
+						      " ORDER BY id LIMIT %d",
+						      schema, BATCH) };
+	o->delete = (struct pg_stmt){ "outbox_delete",
+				      pl_arena_printf(a, "DELETE FROM %s.outbox WHERE id = ANY($1::uuid[])", schema) };
+	enum pl_err err =
+		o->select.sql && o->delete.sql ? pl_timer_new(&o->timer, bus_loop(b), on_timer, o) : PL_E_NOMEM;
 	if (err) {
 		box_free(o);
 		return pl_why_set(why, err, "no memory");

@@ -11,9 +11,15 @@ static struct pg *pg;
 static struct bus *bus;
 static struct pl_why why;
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
-static void until(bool (*ok)(void *), void *arg) { ck_assert(tk_until(ok, arg, turn, loop, 30)); }
+static void until(bool (*ok)(void *), void *arg)
+{
+	ck_assert(tk_until(ok, arg, turn, loop, 30));
+}
 
 struct wait {
 	bool done;
@@ -21,7 +27,10 @@ struct wait {
 	int n;
 	struct pl_why why;
 };
-static bool is_done(void *arg) { return ((struct wait *)arg)->done; }
+static bool is_done(void *arg)
+{
+	return ((struct wait *)arg)->done;
+}
 
 static void on_reply(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *w)
 {
@@ -42,7 +51,9 @@ static void setup(void)
 {
 	struct pg_cfg pc = { .dsn = tk_url(db), .schema = "unit", .app_name = "outbox_test", .conns = 2 };
 	struct bus_cfg bc = { .url = tk_url(nats), .service = "unit", .node = "unit-1", .connect_wait_ms = 10000 };
-	struct bus_stream_cfg sc = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 3600, .dup_window_s = 120, .replicas = 1 };
+	struct bus_stream_cfg sc = {
+		.name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 3600, .dup_window_s = 120, .replicas = 1
+	};
 	struct wait w = { 0 };
 
 	ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK);
@@ -137,7 +148,10 @@ static void on_event(void *arg, const struct bus_msg *m)
 	s->next++;
 	parley__auth__v1__login_failed__free_unpacked(e, NULL);
 }
-static bool all_seen(void *arg) { return ((struct seen *)arg)->next >= ((struct seen *)arg)->want; }
+static bool all_seen(void *arg)
+{
+	return ((struct seen *)arg)->next >= ((struct seen *)arg)->want;
+}
 
 static void begin(void)
 {
@@ -150,7 +164,8 @@ static void begin(void)
 
 START_TEST(what_was_committed_reaches_the_ledger_once_in_order_and_the_rest_never)
 {
-	struct add a = { .from = 0, .n = 700 }, failed = { .from = 9000, .n = 5, .fail = PL_E_DENIED }, b = { .from = 700, .n = 50 };
+	struct add a = { .from = 0, .n = 700 }, failed = { .from = 9000, .n = 5, .fail = PL_E_DENIED },
+		   b = { .from = 700, .n = 50 };
 	struct seen s = { .want = 750 };
 	struct bus_tail_cfg tc = { .stream = "LEDGER", .from_seq = 1, .fn = on_event, .arg = &s };
 	struct bus_tail *tail;

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct pl_arena *pg_tmp(struct pg_conn *c) { return c->tmp; }
+struct pl_arena *pg_tmp(struct pg_conn *c)
+{
+	return c->tmp;
+}
 
 /* --- errors: SQLSTATE (PostgreSQL 15 manual, appendix A) to ours --- */
 
@@ -12,17 +15,17 @@ static const struct {
 	const char *prefix;
 	enum pl_err err;
 } states[] = {
-	{ "23505", PL_E_EXISTS },	/* unique_violation */
-	{ "23", PL_E_STATE },		/* foreign key, check, not null, exclusion */
-	{ "22", PL_E_FORMAT },		/* data exception: text that is no uuid, a number out of range */
-	{ "40001", PL_E_CONFLICT },	/* serialization_failure */
-	{ "40P01", PL_E_CONFLICT },	/* deadlock_detected */
-	{ "57014", PL_E_TIMEOUT },	/* query_canceled: statement_timeout */
-	{ "57P", PL_E_UNAVAIL },	/* admin_shutdown, crash_shutdown, cannot_connect_now */
-	{ "08", PL_E_UNAVAIL },		/* connection exception */
-	{ "53", PL_E_UNAVAIL },		/* insufficient resources: disk full, too many connections */
-	{ "55P03", PL_E_UNAVAIL },	/* lock_not_available */
-	{ "P0001", PL_E_STATE },	/* raise_exception */
+	{ "23505", PL_E_EXISTS },   /* unique_violation */
+	{ "23", PL_E_STATE },       /* foreign key, check, not null, exclusion */
+	{ "22", PL_E_FORMAT },      /* data exception: text that is no uuid, a number out of range */
+	{ "40001", PL_E_CONFLICT }, /* serialization_failure */
+	{ "40P01", PL_E_CONFLICT }, /* deadlock_detected */
+	{ "57014", PL_E_TIMEOUT },  /* query_canceled: statement_timeout */
+	{ "57P", PL_E_UNAVAIL },    /* admin_shutdown, crash_shutdown, cannot_connect_now */
+	{ "08", PL_E_UNAVAIL },     /* connection exception */
+	{ "53", PL_E_UNAVAIL },     /* insufficient resources: disk full, too many connections */
+	{ "55P03", PL_E_UNAVAIL },  /* lock_not_available */
+	{ "P0001", PL_E_STATE },    /* raise_exception */
 	{ "", PL_E_INTERNAL },
 };
 
@@ -83,8 +86,8 @@ static enum pl_err prepare(struct pg_conn *c, const struct pg_stmt *s, struct pl
 	return err;
 }
 
-enum pl_err pg_exec(struct pg_conn *c, const struct pg_stmt *s, const char *const *params, int n_params, struct pg_rows **ret,
-		    struct pl_why *why)
+enum pl_err pg_exec(struct pg_conn *c, const struct pg_stmt *s, const char *const *params, int n_params,
+		    struct pg_rows **ret, struct pl_why *why)
 {
 	enum pl_err err = prepare(c, s, why);
 
@@ -138,9 +141,18 @@ enum pl_err pg_copy(struct pg_conn *c, const char *copy_sql, const char *data, s
 
 /* --- rows --- */
 
-int pg_n(const struct pg_rows *r) { return PQntuples(r->res); }
-int pg_affected(const struct pg_rows *r) { return atoi(PQcmdTuples(r->res)); }
-bool pg_null(const struct pg_rows *r, int row, int col) { return PQgetisnull(r->res, row, col) != 0; }
+int pg_n(const struct pg_rows *r)
+{
+	return PQntuples(r->res);
+}
+int pg_affected(const struct pg_rows *r)
+{
+	return atoi(PQcmdTuples(r->res));
+}
+bool pg_null(const struct pg_rows *r, int row, int col)
+{
+	return PQgetisnull(r->res, row, col) != 0;
+}
 
 const char *pg_str(const struct pg_rows *r, int row, int col)
 {
@@ -188,7 +200,10 @@ const uint8_t *pg_bytes(struct pg_conn *c, const struct pg_rows *r, int row, int
 
 /* --- parameters --- */
 
-const char *pg_int_param(struct pg_conn *c, int64_t v) { return pl_arena_printf(c->tmp, "%" PRId64, v); }
+const char *pg_int_param(struct pg_conn *c, int64_t v)
+{
+	return pl_arena_printf(c->tmp, "%" PRId64, v);
+}
 
 const char *pg_time_param(struct pg_conn *c, int64_t wall_us)
 {

@@ -45,20 +45,25 @@ static enum pl_err connect_patiently(struct run *r, const struct pg_cfg *cfg)
 /* A schema's name goes into SQL as it is, so it must be one. */
 static bool schema_ok(const char *s)
 {
-	return s && islower((unsigned char)*s) && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s) && strlen(s) < 64;
+	return s && islower((unsigned char)*s) && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s) &&
+	       strlen(s) < 64;
 }
 
 static enum pl_err prepare_schema(struct run *r)
 {
 	/* looked for first: CREATE IF NOT EXISTS asks for the right to create even where it exists */
-	char *sql = pl_arena_printf(r->a,
-		"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
+	char *sql = pl_arena_printf(
+		r->a,
+		"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_min_messages = "
+		"warning;"
 		"SELECT pg_advisory_lock(hashtextextended('parley.migrate.%1$s', 0));"
 		"DO $do$ BEGIN"
 		" IF NOT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = '%1$s') THEN CREATE SCHEMA %1$s; END IF;"
 		" END $do$;"
-		"CREATE TABLE IF NOT EXISTS %1$s.migration (number int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
-		" at timestamptz NOT NULL DEFAULT now())", r->schema);
+		"CREATE TABLE IF NOT EXISTS %1$s.migration (number int PRIMARY KEY, name text NOT NULL, sha256 text "
+		"NOT NULL,"
+		" at timestamptz NOT NULL DEFAULT now())",
+		r->schema);
 
 	return sql ? pg_exec_text(&r->conn, sql, r->why) : pl_why_set(r->why, PL_E_NOMEM, "no memory");
 }
@@ -67,7 +72,8 @@ static int is_migration(const struct dirent *e)
 {
 	size_t n = strlen(e->d_name);
 
-	return n > 9 && strspn(e->d_name, "0123456789") == 4 && e->d_name[4] == '_' && pl_streq(e->d_name + n - 4, ".sql");
+	return n > 9 && strspn(e->d_name, "0123456789") == 4 && e->d_name[4] == '_' &&
+	       pl_streq(e->d_name + n - 4, ".sql");
 }
 
 static void file_close(FILE **f)
@@ -85,7 +91,8 @@ static enum pl_err slurp(struct run *r, const char *name, char **ret)
 	if (f && !fseek(f, 0, SEEK_END))
 		n = ftell(f);
 	if (n < 0 || n > FILE_MAX_BYTES)
-		return pl_why_set(r->why, PL_E_IO, "%s/%s: %s", r->dir, name, n < 0 ? strerror(errno) : "larger than 4 MiB");
+		return pl_why_set(r->why, PL_E_IO, "%s/%s: %s", r->dir, name,
+				  n < 0 ? strerror(errno) : "larger than 4 MiB");
 	char *text = pl_arena_alloc(r->a, (size_t)n + 1);
 	rewind(f);
 	if (!text || fread(text, 1, (size_t)n, f) != (size_t)n)
@@ -97,8 +104,9 @@ static enum pl_err slurp(struct run *r, const char *name, char **ret)
 /* What the table says about one number: PL_OK and *ret_sha (NULL: not applied yet), *ret_newest the highest applied. */
 static enum pl_err applied(struct run *r, const char *number, const char **ret_sha, int64_t *ret_newest)
 {
-	static const struct pg_stmt find = { "migration_find",
-		"SELECT max(number), (SELECT sha256 FROM migration WHERE number = $1) FROM migration" };
+	static const struct pg_stmt find = {
+		"migration_find", "SELECT max(number), (SELECT sha256 FROM migration WHERE number = $1) FROM migration"
+	};
 	struct pg_rows *rows;
 
 	enum pl_err err = pg_exec(&r->conn, &find, &number, 1, &rows, r->why);
@@ -111,7 +119,8 @@ static enum pl_err applied(struct run *r, const char *number, const char **ret_s
 
 static enum pl_err apply(struct run *r, const char *name, const char *text, const char *sha)
 {
-	static const struct pg_stmt add = { "migration_add", "INSERT INTO migration (number, name, sha256) VALUES ($1, $2, $3)" };
+	static const struct pg_stmt add = { "migration_add",
+					    "INSERT INTO migration (number, name, sha256) VALUES ($1, $2, $3)" };
 	const char *const params[] = { pl_arena_printf(r->a, "%.4s", name), name, sha };
 	struct pl_why why = { 0 };
 
@@ -138,9 +147,11 @@ static enum pl_err migrate_file(struct run *r, const char *name)
 		return err;
 	crypto_sha256_hex(text, strlen(text), sha);
 	if (had && !pl_streq(had, sha))
-		return pl_why_set(r->why, PL_E_STATE, "%s was changed after it ran; write a new migration instead", name);
+		return pl_why_set(r->why, PL_E_STATE, "%s was changed after it ran; write a new migration instead",
+				  name);
 	if (!had && number < newest)
-		return pl_why_set(r->why, PL_E_STATE, "%s comes before number %" PRId64 ", which ran already", name, newest);
+		return pl_why_set(r->why, PL_E_STATE, "%s comes before number %" PRId64 ", which ran already", name,
+				  newest);
 	err = had ? PL_OK : apply(r, name, text, sha);
 	pg_conn_forget(&r->conn);
 	return err;

@@ -1,5 +1,5 @@
-/* Workers take jobs from one queue and report on the loop. This mutex guards struct pg and nothing else; no callback runs
- * under it. */
+/* Workers take jobs from one queue and report on the loop. This mutex guards struct pg and nothing else; no callback
+ * runs under it. */
 #include "pg_int.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define WAIT_FOR_CONN_US (10 * PL_US_PER_S)
 #define BACKOFF_MIN_US (100 * PL_US_PER_MS)
 #define BACKOFF_MAX_US (5 * PL_US_PER_S)
-#define IDLE_LOOK_US PL_US_PER_S	/* how often an idle connection is looked at */
+#define IDLE_LOOK_US PL_US_PER_S /* how often an idle connection is looked at */
 #define CLOSE_PATIENCE_US (5 * PL_US_PER_S)
 #define TMP_MAX_BYTES ((size_t)256 << 20)
 
@@ -35,14 +35,15 @@ struct worker {
 	pthread_t thread;
 	struct pg_conn conn;
 	int64_t backoff_us;
-	PGcancel *cancel;	/* guarded by the pool's mutex; set while connected */
+	PGcancel *cancel; /* guarded by the pool's mutex; set while connected */
 	bool busy;
 };
 
-/* Outlives the pool when a wake-up is still in the loop's queue; then it stays in the list until the loop delivers it, if ever. */
+/* Outlives the pool when a wake-up is still in the loop's queue; then it stays in the list until the loop delivers it,
+ * if ever. */
 struct gate {
 	struct pl_list link;
-	struct pg *pool;	/* NULL: closed */
+	struct pg *pool; /* NULL: closed */
 	bool posted;
 };
 static _Thread_local struct pl_list closed_gates;
@@ -55,13 +56,13 @@ struct pg {
 	struct pl_arena *arena;
 	struct gate *gate;
 	pthread_mutex_t mutex;
-	pthread_cond_t wake;		/* for workers with a connection: a job, or closing */
-	pthread_cond_t later;		/* for those without: closing */
+	pthread_cond_t wake;  /* for workers with a connection: a job, or closing */
+	pthread_cond_t later; /* for those without: closing */
 	struct pl_list queue, finished;
 	size_t n_queue;
 	int n_workers, n_up, n_busy;
 	bool closing;
-	char text[256];			/* why the last connection failed */
+	char text[256]; /* why the last connection failed */
 	struct worker workers[];
 };
 
@@ -135,7 +136,8 @@ static void tell_loop_locked(struct pg *p)
 	if (p->gate->posted || p->closing) /* pg_close() delivers by itself */
 		return;
 	p->gate->posted = true;
-	while (pl_loop_post(p->loop, on_post, p->gate)) { /* the loop's queue is full: the loop is behind, wait for it */
+	while (pl_loop_post(p->loop, on_post,
+			    p->gate)) { /* the loop's queue is full: the loop is behind, wait for it */
 		pthread_mutex_unlock(&p->mutex);
 		sleep_us(PL_US_PER_MS);
 		pthread_mutex_lock(&p->mutex);
@@ -185,7 +187,8 @@ static void wait_locked(struct pg *p, pthread_cond_t *cond, int64_t for_us)
 
 static enum pl_err run_once(struct pg_conn *c, const struct job *j, struct pl_why *why)
 {
-	enum pl_err err = pg_command(c, j->read_only ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", why);
+	enum pl_err err =
+		pg_command(c, j->read_only ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" : "BEGIN", why);
 
 	if (err)
 		return err;
@@ -206,11 +209,13 @@ static void run_job(struct pg_conn *c, struct job *j)
 		memset(&j->why, 0, sizeof(j->why));
 		c->retry = false;
 		j->err = run_once(c, j, &j->why);
-		bool again = j->err == PL_E_CONFLICT && c->retry && try < RETRIES && c->pg && PQstatus(c->pg) == CONNECTION_OK;
+		bool again = j->err == PL_E_CONFLICT && c->retry && try < RETRIES && c->pg &&
+			     PQstatus(c->pg) == CONNECTION_OK;
 		pg_conn_forget(c);
 		if (!again)
 			break;
-		sleep_us((PL_US_PER_MS << try) + (int64_t)(pl_hash(&j, sizeof(j)) & 1023)); /* not in step with the other one */
+		sleep_us((PL_US_PER_MS << try) +
+			 (int64_t)(pl_hash(&j, sizeof(j)) & 1023)); /* not in step with the other one */
 	}
 	if (j->err && !j->why.err) /* the job gave no reason */
 		pl_why_set(&j->why, j->err, "%s", pl_err_connect(j->err));
@@ -340,7 +345,8 @@ static enum pl_err cfg_copy(struct pg *p, const struct pg_cfg *cfg)
 	if (!p->arena)
 		return PL_E_NOMEM;
 	p->cfg = (struct pg_cfg){ pl_arena_strdup(p->arena, cfg->dsn), pl_arena_strdup(p->arena, cfg->password),
-				  pl_arena_strdup(p->arena, cfg->schema), pl_arena_strdup(p->arena, cfg->app_name), cfg->conns };
+				  pl_arena_strdup(p->arena, cfg->schema), pl_arena_strdup(p->arena, cfg->app_name),
+				  cfg->conns };
 	return PL_OK;
 }
 
@@ -371,7 +377,9 @@ enum pl_err pg_open(struct pg **ret, struct pl_loop *l, struct obs *o, const str
 		watch(p, o);
 	for (int i = 0; i < n; i++) {
 		struct worker *w = &p->workers[i];
-		*w = (struct worker){ .pool = p, .backoff_us = BACKOFF_MIN_US, .conn = { .tmp = pl_arena_new(TMP_MAX_BYTES) } };
+		*w = (struct worker){ .pool = p,
+				      .backoff_us = BACKOFF_MIN_US,
+				      .conn = { .tmp = pl_arena_new(TMP_MAX_BYTES) } };
 		if (!w->conn.tmp || pthread_create(&w->thread, NULL, worker_main, w)) {
 			pl_arena_free(w->conn.tmp);
 			pg_close(p);
@@ -452,5 +460,11 @@ static enum pl_err enqueue(struct pg *p, pg_job_fn fn, pg_done_fn done, void *ar
 	return err;
 }
 
-enum pl_err pg_tx(struct pg *p, pg_job_fn job, pg_done_fn done, void *arg) { return enqueue(p, job, done, arg, false); }
-enum pl_err pg_read(struct pg *p, pg_job_fn job, pg_done_fn done, void *arg) { return enqueue(p, job, done, arg, true); }
+enum pl_err pg_tx(struct pg *p, pg_job_fn job, pg_done_fn done, void *arg)
+{
+	return enqueue(p, job, done, arg, false);
+}
+enum pl_err pg_read(struct pg *p, pg_job_fn job, pg_done_fn done, void *arg)
+{
+	return enqueue(p, job, done, arg, true);
+}

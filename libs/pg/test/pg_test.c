@@ -27,8 +27,14 @@ static struct pg_cfg config(void)
 	return (struct pg_cfg){ .dsn = tk_url(server), .schema = "unit", .app_name = "pg_test", .conns = 3 };
 }
 
-static void turn(void *l) { pl_loop_turn(l); }
-static bool is_done(void *arg) { return ((struct result *)arg)->done; }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
+static bool is_done(void *arg)
+{
+	return ((struct result *)arg)->done;
+}
 
 static void on_done(void *arg, enum pl_err err, const struct pl_why *w)
 {
@@ -103,8 +109,11 @@ static void fresh_table(void)
 {
 	struct result r;
 
-	ck_assert_int_eq(run_sql("CREATE SCHEMA IF NOT EXISTS unit; DROP TABLE IF EXISTS t;"
-				 "CREATE TABLE t (id int CONSTRAINT t_key PRIMARY KEY, n int CONSTRAINT small CHECK (n < 100))", &r), PL_OK);
+	ck_assert_int_eq(
+		run_sql("CREATE SCHEMA IF NOT EXISTS unit; DROP TABLE IF EXISTS t;"
+			"CREATE TABLE t (id int CONSTRAINT t_key PRIMARY KEY, n int CONSTRAINT small CHECK (n < 100))",
+			&r),
+		PL_OK);
 }
 
 START_TEST(a_job_commits_on_a_worker_and_reports_on_the_loop)
@@ -173,10 +182,12 @@ END_TEST
 
 static enum pl_err types_job(void *arg, struct pg_conn *c, struct pl_why *w)
 {
-	static const struct pg_stmt s = { "types", "SELECT $1::int8, $2::bool, $3::timestamptz, $4::bytea, $5::text, $6::timestamptz" };
+	static const struct pg_stmt s = {
+		"types", "SELECT $1::int8, $2::bool, $3::timestamptz, $4::bytea, $5::text, $6::timestamptz"
+	};
 	static const int64_t at_us = INT64_C(1700000000123456);
-	const char *const params[] = { pg_int_param(c, INT64_MIN), "true", pg_time_param(c, at_us), pg_bytea_param(c, "a\0b", 3), NULL,
-				       pg_time_param(c, 0) };
+	const char *const params[] = { pg_int_param(c, INT64_MIN),   "true", pg_time_param(c, at_us),
+				       pg_bytea_param(c, "a\0b", 3), NULL,   pg_time_param(c, 0) };
 	struct pg_rows *rows;
 	size_t n;
 
@@ -361,7 +372,8 @@ START_TEST(migrations_run_once_and_in_order)
 	c.schema = "mig";
 	ck_assert_msg(pg_migrate(&c, dir, &why) == PL_OK, "%s", why.text);
 	ck_assert_int_eq(pg_migrate(&c, dir, &why), PL_OK);
-	ck_assert_int_eq(run_sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM mig.m WHERE name = 'x') = 1; END $$", &r), PL_OK);
+	ck_assert_int_eq(run_sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM mig.m WHERE name = 'x') = 1; END $$", &r),
+			 PL_OK);
 
 	put("0003_bad.sql", "CREATE TABLE half (id int); SELECT 1 / 0;");
 	ck_assert_int_eq(pg_migrate(&c, dir, &why), PL_E_FORMAT);

@@ -1,4 +1,5 @@
-/* Bytes from outside: unpacking, the check of the text, and the writer must neither crash nor go deeper than they say. */
+/* Bytes from outside: unpacking, the check of the text, and the writer must neither crash nor go deeper than they say.
+ */
 #include <parley/rpc.h>
 #include <sample.pb-c.h>
 

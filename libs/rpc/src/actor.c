@@ -1,8 +1,9 @@
 /* Who asks: the header Parley-Actor. */
 #include <parley/rpc.h>
 
-static const char *const role_names[] = { [RPC_AGENT] = "agent", [RPC_SUPERVISOR] = "supervisor", [RPC_ADMIN] = "admin",
-					  [RPC_SERVICE] = "service" };
+static const char *const role_names[] = {
+	[RPC_AGENT] = "agent", [RPC_SUPERVISOR] = "supervisor", [RPC_ADMIN] = "admin", [RPC_SERVICE] = "service"
+};
 
 /* Copies one word of *s; false when it is longer than out. */
 static bool word(const char **s, char *out, size_t size)
@@ -24,7 +25,8 @@ void rpc_actor_parse(const char *header, struct rpc_actor *ret)
 	const char *s = header ? header : "";
 
 	*ret = a;
-	if (!word(&s, role, sizeof(role)) || !word(&s, a.user_id, sizeof(a.user_id)) || !word(&s, a.session_id, sizeof(a.session_id)))
+	if (!word(&s, role, sizeof(role)) || !word(&s, a.user_id, sizeof(a.user_id)) ||
+	    !word(&s, a.session_id, sizeof(a.session_id)))
 		return;
 	for (size_t i = RPC_AGENT; i < PL_ARRAY_N(role_names); i++)
 		if (pl_streq(role, role_names[i]))

@@ -11,7 +11,8 @@ struct ask {
 	void *arg;
 };
 
-/* Asks without an answer yet, so that rpc_cancel() can free what the bus only forgets. One loop, one thread, one list. */
+/* Asks without an answer yet, so that rpc_cancel() can free what the bus only forgets. One loop, one thread, one list.
+ */
 static _Thread_local struct pl_list asks;
 
 static void ask_free(struct ask *k)
@@ -40,9 +41,11 @@ static void on_reply(void *arg, enum pl_err err, const struct bus_msg *m, const 
 	fn(arg, err, err ? NULL : out, why);
 }
 
-uint64_t rpc_ask(struct bus *b, const struct rpc_to *to, const ProtobufCMessage *in, rpc_done_fn fn, void *arg, struct pl_why *why)
+uint64_t rpc_ask(struct bus *b, const struct rpc_to *to, const ProtobufCMessage *in, rpc_done_fn fn, void *arg,
+		 struct pl_why *why)
 {
-	const ProtobufCMethodDescriptor *method = protobuf_c_service_descriptor_get_method_by_name(to->service, to->method);
+	const ProtobufCMethodDescriptor *method =
+		protobuf_c_service_descriptor_get_method_by_name(to->service, to->method);
 	char subject[256], actor[80];
 	struct packed packed;
 
@@ -50,7 +53,8 @@ uint64_t rpc_ask(struct bus *b, const struct rpc_to *to, const ProtobufCMessage 
 		pl_why_set(why, PL_E_INTERNAL, "%s has no method %s", to->service->name, to->method);
 		return 0;
 	}
-	int n = to->node ? snprintf(subject, sizeof(subject), "node.%s.%s.%s", to->node, to->service->short_name, to->method)
+	int n = to->node ? snprintf(subject, sizeof(subject), "node.%s.%s.%s", to->node, to->service->short_name,
+				    to->method)
 			 : snprintf(subject, sizeof(subject), "rpc.%s.%s", to->service->name, to->method);
 	snprintf(actor, sizeof(actor), "service %s", bus_service(b));
 	struct ask *k = n > 0 && (size_t)n < sizeof(subject) ? calloc(1, sizeof(*k)) : NULL;
@@ -80,7 +84,7 @@ void rpc_cancel(struct bus *b, uint64_t handle)
 {
 	if (!handle || !asks.next)
 		return;
-	PL_LIST_EACH_SAFE(it, &asks) {
+	PL_LIST_EACH_SAFE (it, &asks) {
 		struct ask *k = PL_CONTAINER(it, struct ask, link);
 		if (k->handle != handle || k->bus != b)
 			continue;
@@ -103,7 +107,8 @@ enum pl_err rpc_send(struct bus *b, const char *subject, const ProtobufCMessage 
 	return err;
 }
 
-enum pl_err rpc_emit(struct bus *b, const char *subject, const char *event_id, const ProtobufCMessage *m, bus_reply_fn fn, void *arg)
+enum pl_err rpc_emit(struct bus *b, const char *subject, const char *event_id, const ProtobufCMessage *m,
+		     bus_reply_fn fn, void *arg)
 {
 	struct packed k;
 
@@ -124,11 +129,13 @@ enum pl_err rpc_decode(const struct bus_msg *m, struct pl_arena *a, ProtobufCMes
 	return rpc_unpack(d, m->data, m->len, a, ret, why);
 }
 
-/* One definition for the whole fleet: two services that ensured different ones would change it back and forth. 90 days are what
- * readers that were away may need; history is in PostgreSQL. */
+/* One definition for the whole fleet: two services that ensured different ones would change it back and forth. 90 days
+ * are what readers that were away may need; history is in PostgreSQL. */
 void rpc_ledger_ensure(struct bus *b, bus_reply_fn done, void *arg)
 {
-	static const struct bus_stream_cfg ledger = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 90 * 86400, .dup_window_s = 120 };
+	static const struct bus_stream_cfg ledger = {
+		.name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 90 * 86400, .dup_window_s = 120
+	};
 
 	bus_stream_ensure(b, &ledger, done, arg);
 }

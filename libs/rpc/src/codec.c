@@ -10,11 +10,11 @@ enum wkt wkt_of(const ProtobufCMessageDescriptor *d)
 		const char *name;
 		enum wkt kind;
 	} known[] = {
-		{ "Timestamp", WKT_TIMESTAMP },	  { "Duration", WKT_DURATION },	   { "FieldMask", WKT_FIELD_MASK },
-		{ "Struct", WKT_STRUCT },	  { "Value", WKT_VALUE },	   { "ListValue", WKT_LIST },
-		{ "DoubleValue", WKT_WRAPPER },	  { "FloatValue", WKT_WRAPPER },   { "Int64Value", WKT_WRAPPER },
-		{ "UInt64Value", WKT_WRAPPER },	  { "Int32Value", WKT_WRAPPER },   { "UInt32Value", WKT_WRAPPER },
-		{ "BoolValue", WKT_WRAPPER },	  { "StringValue", WKT_WRAPPER },  { "BytesValue", WKT_WRAPPER },
+		{ "Timestamp", WKT_TIMESTAMP }, { "Duration", WKT_DURATION },   { "FieldMask", WKT_FIELD_MASK },
+		{ "Struct", WKT_STRUCT },       { "Value", WKT_VALUE },         { "ListValue", WKT_LIST },
+		{ "DoubleValue", WKT_WRAPPER }, { "FloatValue", WKT_WRAPPER },  { "Int64Value", WKT_WRAPPER },
+		{ "UInt64Value", WKT_WRAPPER }, { "Int32Value", WKT_WRAPPER },  { "UInt32Value", WKT_WRAPPER },
+		{ "BoolValue", WKT_WRAPPER },   { "StringValue", WKT_WRAPPER }, { "BytesValue", WKT_WRAPPER },
 	};
 
 	if (!pl_streq(d->package_name, "google.protobuf"))
@@ -72,18 +72,23 @@ size_t elem_size(ProtobufCType t)
 	case PROTOBUF_C_TYPE_SFIXED64:
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE: return 8;
-	case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return 8;
+	case PROTOBUF_C_TYPE_BOOL:
+		return sizeof(protobuf_c_boolean);
 	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
-	case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return sizeof(void *);
+	case PROTOBUF_C_TYPE_BYTES:
+		return sizeof(ProtobufCBinaryData);
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
 	case PROTOBUF_C_TYPE_SFIXED32:
 	case PROTOBUF_C_TYPE_UINT32:
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_FLOAT:
-	case PROTOBUF_C_TYPE_ENUM: break;
+	case PROTOBUF_C_TYPE_ENUM:
+		break;
 	}
 	return 4;
 }

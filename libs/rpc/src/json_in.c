@@ -1,5 +1,5 @@
-/* JSON to protobuf. Strict: unknown fields, duplicate keys, a second member of a oneof and values out of range are refused, and
- * the error names the field. */
+/* JSON to protobuf. Strict: unknown fields, duplicate keys, a second member of a oneof and values out of range are
+ * refused, and the error names the field. */
 #include "codec.h"
 
 #include <jansson.h>
@@ -18,7 +18,8 @@ enum pl_err bad(struct reader *r, const struct path *at, enum pl_err err, const 
 }
 
 /* 32-bit kinds are read as 64-bit ones with narrower limits. */
-static enum pl_err get_number(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at, void *p)
+static enum pl_err get_number(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j,
+			      const struct path *at, void *p)
 {
 	bool wide = elem_size(f->type) == 8;
 	enum pl_err err;
@@ -55,7 +56,8 @@ static enum pl_err get_number(struct reader *r, const ProtobufCFieldDescriptor *
 	}
 }
 
-static enum pl_err get_enum(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at, void *p)
+static enum pl_err get_enum(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at,
+			    void *p)
 {
 	if (is_null_enum(f) && json_is_null(j)) {
 		*(int32_t *)p = 0;
@@ -71,7 +73,8 @@ static enum pl_err get_enum(struct reader *r, const ProtobufCFieldDescriptor *f,
 	return PL_OK;
 }
 
-enum pl_err get_value(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at, void *member)
+enum pl_err get_value(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at,
+		      void *member)
 {
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_BOOL:
@@ -79,15 +82,21 @@ enum pl_err get_value(struct reader *r, const ProtobufCFieldDescriptor *f, const
 			return bad(r, at, PL_E_FORMAT, "must be true or false, not %s", kind_name(j));
 		*(protobuf_c_boolean *)member = json_is_true(j);
 		return PL_OK;
-	case PROTOBUF_C_TYPE_ENUM: return get_enum(r, f, j, at, member);
-	case PROTOBUF_C_TYPE_STRING: return get_string(r, j, at, member);
-	case PROTOBUF_C_TYPE_BYTES: return get_bytes(r, j, at, member);
-	case PROTOBUF_C_TYPE_MESSAGE: return get_message(r, f->descriptor, j, at, member);
-	default: return get_number(r, f, j, at, member);
+	case PROTOBUF_C_TYPE_ENUM:
+		return get_enum(r, f, j, at, member);
+	case PROTOBUF_C_TYPE_STRING:
+		return get_string(r, j, at, member);
+	case PROTOBUF_C_TYPE_BYTES:
+		return get_bytes(r, j, at, member);
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return get_message(r, f->descriptor, j, at, member);
+	default:
+		return get_number(r, f, j, at, member);
 	}
 }
 
-static enum pl_err get_map_key(struct reader *r, const ProtobufCFieldDescriptor *f, const char *key, const struct path *at, void *member)
+static enum pl_err get_map_key(struct reader *r, const ProtobufCFieldDescriptor *f, const char *key,
+			       const struct path *at, void *member)
 {
 	if (f->type == PROTOBUF_C_TYPE_BOOL) {
 		if (!pl_streq(key, "true") && !pl_streq(key, "false"))
@@ -119,7 +128,8 @@ static enum pl_err get_map(struct reader *r, const ProtobufCFieldDescriptor *f, 
 	ProtobufCMessage **items = pl_arena_alloc(r->a, (n + 1) * sizeof(*items));
 	if (!items)
 		return bad(r, at, PL_E_NOMEM, "no memory");
-	json_object_foreach((json_t *)(uintptr_t)j, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)j, key, v)
+	{
 		struct path in = { at, key, 0 };
 		items[i] = pl_arena_alloc(r->a, e->sizeof_message);
 		if (!items[i])
@@ -139,8 +149,8 @@ static enum pl_err get_map(struct reader *r, const ProtobufCFieldDescriptor *f, 
 	return PL_OK;
 }
 
-static enum pl_err get_repeated(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at,
-				ProtobufCMessage *m)
+static enum pl_err get_repeated(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j,
+				const struct path *at, ProtobufCMessage *m)
 {
 	size_t size = elem_size(f->type);
 
@@ -151,7 +161,8 @@ static enum pl_err get_repeated(struct reader *r, const ProtobufCFieldDescriptor
 	if (n && !items)
 		return bad(r, at, PL_E_NOMEM, "no memory");
 	for (size_t i = 0; i < n; i++) {
-		enum pl_err err = get_value(r, f, json_array_get(j, i), &(struct path){ at, NULL, i }, items + i * size);
+		enum pl_err err =
+			get_value(r, f, json_array_get(j, i), &(struct path){ at, NULL, i }, items + i * size);
 		if (err)
 			return err;
 	}
@@ -166,8 +177,8 @@ static bool null_is_value(const ProtobufCFieldDescriptor *f)
 	return is_null_enum(f) || (f->type == PROTOBUF_C_TYPE_MESSAGE && wkt_of(f->descriptor) == WKT_VALUE);
 }
 
-static enum pl_err get_field(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j, const struct path *at,
-			     ProtobufCMessage *m)
+static enum pl_err get_field(struct reader *r, const ProtobufCFieldDescriptor *f, const json_t *j,
+			     const struct path *at, ProtobufCMessage *m)
 {
 	void *q = field_at(m, f->quantifier_offset);
 
@@ -181,7 +192,8 @@ static enum pl_err get_field(struct reader *r, const ProtobufCFieldDescriptor *f
 		if (*(uint32_t *)q)
 			return bad(r, at, PL_E_FORMAT, "only one of its group may be given");
 		*(uint32_t *)q = f->id;
-	} else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_MESSAGE && f->type != PROTOBUF_C_TYPE_STRING) {
+	} else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_MESSAGE &&
+		   f->type != PROTOBUF_C_TYPE_STRING) {
 		*(protobuf_c_boolean *)q = 1;
 	}
 	return get_value(r, f, j, at, field_at(m, f->offset));
@@ -211,7 +223,8 @@ static enum pl_err get_fields(struct reader *r, ProtobufCMessage *m, const json_
 	bool *seen = pl_arena_alloc(r->a, d->n_fields + 1);
 	if (!seen)
 		return bad(r, at, PL_E_NOMEM, "no memory");
-	json_object_foreach((json_t *)(uintptr_t)j, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)j, key, v)
+	{
 		struct path in = { at, key, 0 };
 		int i = find_field(d, key);
 		if (i < 0)

@@ -33,7 +33,10 @@ void buf_put(struct buf *b, const void *p, size_t n)
 	b->n += n;
 }
 
-void buf_puts(struct buf *b, const char *s) { buf_put(b, s, strlen(s)); }
+void buf_puts(struct buf *b, const char *s)
+{
+	buf_put(b, s, strlen(s));
+}
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
@@ -58,7 +61,9 @@ static size_t utf8_len(const char *s)
 
 static void put_escape(struct buf *b, char c)
 {
-	static const char letter[] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\' };
+	static const char letter[] = {
+		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'
+	};
 
 	if ((size_t)c < sizeof(letter) && letter[(size_t)c])
 		buf_put(b, (char[]){ '\\', letter[(size_t)c] }, 2);
@@ -72,7 +77,8 @@ void put_string(struct buf *b, const char *s)
 	buf_put(b, "\"", 1);
 	while (s && *s) {
 		size_t plain = 0;
-		while ((unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && s[plain] != '"' && s[plain] != '\\')
+		while ((unsigned char)s[plain] >= 0x20 && (unsigned char)s[plain] < 0x7f && s[plain] != '"' &&
+		       s[plain] != '\\')
 			plain++;
 		buf_put(b, s, plain);
 		s += plain;
@@ -138,21 +144,43 @@ void put_value(struct buf *b, const ProtobufCFieldDescriptor *f, const void *p, 
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_SFIXED32: buf_printf(b, "%" PRId32, *(const int32_t *)p); break;
+	case PROTOBUF_C_TYPE_SFIXED32:
+		buf_printf(b, "%" PRId32, *(const int32_t *)p);
+		break;
 	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_FIXED32: buf_printf(b, "%" PRIu32, *(const uint32_t *)p); break;
+	case PROTOBUF_C_TYPE_FIXED32:
+		buf_printf(b, "%" PRIu32, *(const uint32_t *)p);
+		break;
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64: buf_printf(b, "\"%" PRId64 "\"", *(const int64_t *)p); break;
+	case PROTOBUF_C_TYPE_SFIXED64:
+		buf_printf(b, "\"%" PRId64 "\"", *(const int64_t *)p);
+		break;
 	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64: buf_printf(b, "\"%" PRIu64 "\"", *(const uint64_t *)p); break;
-	case PROTOBUF_C_TYPE_FLOAT: put_double(b, (double)*(const float *)p, 6, 9); break;
-	case PROTOBUF_C_TYPE_DOUBLE: put_double(b, *(const double *)p, 15, 17); break;
-	case PROTOBUF_C_TYPE_BOOL: buf_puts(b, *(const protobuf_c_boolean *)p ? "true" : "false"); break;
-	case PROTOBUF_C_TYPE_ENUM: put_enum(b, f, *(const int32_t *)p); break;
-	case PROTOBUF_C_TYPE_STRING: put_string(b, *(char *const *)p); break;
-	case PROTOBUF_C_TYPE_BYTES: put_bytes(b, p); break;
-	case PROTOBUF_C_TYPE_MESSAGE: put_message(b, *(ProtobufCMessage *const *)p, depth + 1); break;
+	case PROTOBUF_C_TYPE_FIXED64:
+		buf_printf(b, "\"%" PRIu64 "\"", *(const uint64_t *)p);
+		break;
+	case PROTOBUF_C_TYPE_FLOAT:
+		put_double(b, (double)*(const float *)p, 6, 9);
+		break;
+	case PROTOBUF_C_TYPE_DOUBLE:
+		put_double(b, *(const double *)p, 15, 17);
+		break;
+	case PROTOBUF_C_TYPE_BOOL:
+		buf_puts(b, *(const protobuf_c_boolean *)p ? "true" : "false");
+		break;
+	case PROTOBUF_C_TYPE_ENUM:
+		put_enum(b, f, *(const int32_t *)p);
+		break;
+	case PROTOBUF_C_TYPE_STRING:
+		put_string(b, *(char *const *)p);
+		break;
+	case PROTOBUF_C_TYPE_BYTES:
+		put_bytes(b, p);
+		break;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		put_message(b, *(ProtobufCMessage *const *)p, depth + 1);
+		break;
 	}
 }
 
@@ -161,10 +189,14 @@ static bool zeroish(const ProtobufCFieldDescriptor *f, const void *p)
 	static const uint8_t zero[8];
 
 	switch (f->type) {
-	case PROTOBUF_C_TYPE_MESSAGE: return !*(void *const *)p;
-	case PROTOBUF_C_TYPE_STRING: return pl_empty(*(char *const *)p);
-	case PROTOBUF_C_TYPE_BYTES: return ((const ProtobufCBinaryData *)p)->len == 0;
-	default: return memcmp(p, zero, elem_size(f->type)) == 0; /* -0.0 is not the default: its bits differ */
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return !*(void *const *)p;
+	case PROTOBUF_C_TYPE_STRING:
+		return pl_empty(*(char *const *)p);
+	case PROTOBUF_C_TYPE_BYTES:
+		return ((const ProtobufCBinaryData *)p)->len == 0;
+	default:
+		return memcmp(p, zero, elem_size(f->type)) == 0; /* -0.0 is not the default: its bits differ */
 	}
 }
 
@@ -176,16 +208,21 @@ static bool present(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f
 	if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
 		return *(const uint32_t *)q == f->id && (!pointer || *(void *const *)p);
 	switch (f->label) {
-	case PROTOBUF_C_LABEL_REPEATED: return *(const size_t *)q > 0;
-	case PROTOBUF_C_LABEL_REQUIRED: return !pointer || *(void *const *)p;
+	case PROTOBUF_C_LABEL_REPEATED:
+		return *(const size_t *)q > 0;
+	case PROTOBUF_C_LABEL_REQUIRED:
+		return !pointer || *(void *const *)p;
 	case PROTOBUF_C_LABEL_OPTIONAL:
-		return pointer ? *(void *const *)p && *(void *const *)p != f->default_value : *(const protobuf_c_boolean *)q != 0;
-	case PROTOBUF_C_LABEL_NONE: break;
+		return pointer ? *(void *const *)p && *(void *const *)p != f->default_value
+			       : *(const protobuf_c_boolean *)q != 0;
+	case PROTOBUF_C_LABEL_NONE:
+		break;
 	}
 	return !zeroish(f, p);
 }
 
-static void put_map(struct buf *b, const ProtobufCFieldDescriptor *f, ProtobufCMessage *const *entries, size_t n, int depth)
+static void put_map(struct buf *b, const ProtobufCFieldDescriptor *f, ProtobufCMessage *const *entries, size_t n,
+		    int depth)
 {
 	const ProtobufCMessageDescriptor *e = f->descriptor;
 
@@ -268,8 +305,8 @@ enum pl_err rpc_to_json(const ProtobufCMessage *m, struct pl_arena *a, char **re
 	char *out = b.err ? NULL : pl_arena_dup(a, b.p, b.n);
 	free(b.p);
 	if (b.err)
-		return pl_why_set(why, b.err, "%s does not fit in JSON of %zu bytes and depth %d", m->descriptor->name, JSON_MAX_BYTES,
-				  JSON_MAX_DEPTH);
+		return pl_why_set(why, b.err, "%s does not fit in JSON of %zu bytes and depth %d", m->descriptor->name,
+				  JSON_MAX_BYTES, JSON_MAX_DEPTH);
 	if (!out)
 		return pl_why_set(why, PL_E_NOMEM, "JSON of %zu bytes", b.n);
 	*ret = out;

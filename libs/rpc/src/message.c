@@ -6,8 +6,14 @@
 #include <stdlib.h>
 #include <threads.h>
 
-static void *arena_alloc(void *arg, size_t n) { return pl_arena_alloc(arg, n); }
-static void arena_free(void *arg, void *p) { (void)arg, (void)p; }
+static void *arena_alloc(void *arg, size_t n)
+{
+	return pl_arena_alloc(arg, n);
+}
+static void arena_free(void *arg, void *p)
+{
+	(void)arg, (void)p;
+}
 
 ProtobufCAllocator pl_arena_pb(struct pl_arena *a)
 {
@@ -43,13 +49,18 @@ static bool depth_ok(const ProtobufCMessageDescriptor *d, const uint8_t *p, cons
 			if (!varint(&p, end, &n))
 				return false;
 			continue;
-		case 1: n = 8; break;
+		case 1:
+			n = 8;
+			break;
 		case 2:
 			if (!varint(&p, end, &n))
 				return false;
 			break;
-		case 5: n = 4; break;
-		default: return false; /* groups: proto3 has none */
+		case 5:
+			n = 4;
+			break;
+		default:
+			return false; /* groups: proto3 has none */
 		}
 		if (n > (uint64_t)(end - p))
 			return false;
@@ -97,7 +108,8 @@ ProtobufCMessage *rpc_dup(const ProtobufCMessage *m, struct pl_arena *a)
 
 static enum pl_err text_ok(const ProtobufCMessage *m, const struct path *up, struct pl_why *why);
 
-static enum pl_err value_text_ok(const ProtobufCFieldDescriptor *f, const void *member, const struct path *at, struct pl_why *why)
+static enum pl_err value_text_ok(const ProtobufCFieldDescriptor *f, const void *member, const struct path *at,
+				 struct pl_why *why)
 {
 	if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
 		const ProtobufCMessage *sub = *(ProtobufCMessage *const *)member;
@@ -148,12 +160,14 @@ static once_flag sorted = ONCE_FLAG_INIT;
 
 static int by_message(const void *a, const void *b)
 {
-	return strcmp((*(const ProtobufCMessageDescriptor *const *)a)->name, (*(const ProtobufCMessageDescriptor *const *)b)->name);
+	return strcmp((*(const ProtobufCMessageDescriptor *const *)a)->name,
+		      (*(const ProtobufCMessageDescriptor *const *)b)->name);
 }
 
 static int by_service(const void *a, const void *b)
 {
-	return strcmp((*(const ProtobufCServiceDescriptor *const *)a)->name, (*(const ProtobufCServiceDescriptor *const *)b)->name);
+	return strcmp((*(const ProtobufCServiceDescriptor *const *)a)->name,
+		      (*(const ProtobufCServiceDescriptor *const *)b)->name);
 }
 
 static void sort_tables(void)
@@ -218,7 +232,8 @@ int64_t rpc_ts_us(const Google__Protobuf__Timestamp *ts)
 {
 	int64_t us;
 
-	if (!ts || __builtin_mul_overflow(ts->seconds, PL_US_PER_S, &us) || __builtin_add_overflow(us, ts->nanos / 1000, &us))
+	if (!ts || __builtin_mul_overflow(ts->seconds, PL_US_PER_S, &us) ||
+	    __builtin_add_overflow(us, ts->nanos / 1000, &us))
 		return 0;
 	return us;
 }

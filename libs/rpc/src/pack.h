@@ -6,7 +6,7 @@
 /* The bytes of a message, on the stack where they fit: most do. */
 struct packed {
 	uint8_t small[1024];
-	uint8_t *p;	/* NULL: memory is out */
+	uint8_t *p; /* NULL: memory is out */
 	size_t n;
 };
 

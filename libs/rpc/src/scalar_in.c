@@ -1,4 +1,5 @@
-/* JSON numbers, strings and bytes. A number may come as a JSON number or, as 64-bit ones must in JavaScript, as a string. */
+/* JSON numbers, strings and bytes. A number may come as a JSON number or, as 64-bit ones must in JavaScript, as a
+ * string. */
 #include "codec.h"
 
 #include <errno.h>
@@ -11,14 +12,20 @@
 const char *kind_name(const json_t *j)
 {
 	switch (json_typeof(j)) {
-	case JSON_OBJECT: return "an object";
-	case JSON_ARRAY: return "an array";
-	case JSON_STRING: return "a string";
+	case JSON_OBJECT:
+		return "an object";
+	case JSON_ARRAY:
+		return "an array";
+	case JSON_STRING:
+		return "a string";
 	case JSON_INTEGER:
-	case JSON_REAL: return "a number";
+	case JSON_REAL:
+		return "a number";
 	case JSON_TRUE:
-	case JSON_FALSE: return "true or false";
-	case JSON_NULL: break;
+	case JSON_FALSE:
+		return "true or false";
+	case JSON_NULL:
+		break;
 	}
 	return "null";
 }

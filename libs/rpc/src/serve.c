@@ -13,12 +13,12 @@ struct server {
 	struct bus *bus;
 	struct bus_sub *sub;
 	void *arg;
-	size_t calls;	/* being answered */
-	rpc_fn fns[];	/* by index of the method; NULL: not implemented */
+	size_t calls; /* being answered */
+	rpc_fn fns[]; /* by index of the method; NULL: not implemented */
 };
 
 struct call {
-	struct rpc_call pub;	/* first: what handlers see */
+	struct rpc_call pub; /* first: what handlers see */
 	struct server *server;
 	rpc_job_fn job;
 	void (*after)(struct rpc_call *c);
@@ -49,7 +49,8 @@ void rpc_reply(struct rpc_call *c, const ProtobufCMessage *out)
 
 	packed_init(&k, out);
 	if (!k.p || k.n > ANSWER_MAX) {
-		pl_why_set(&why, k.p ? PL_E_FULL : PL_E_NOMEM, "the answer has %zu bytes, at most %zu fit", k.n, ANSWER_MAX);
+		pl_why_set(&why, k.p ? PL_E_FULL : PL_E_NOMEM, "the answer has %zu bytes, at most %zu fit", k.n,
+			   ANSWER_MAX);
 		packed_done(&k);
 		rpc_fail(c, why.err, &why);
 		return;
@@ -73,8 +74,13 @@ void rpc_pass(struct rpc_call *c, const char *node)
 		rpc_fail(c, PL_E_NOMEM, NULL);
 		return;
 	}
-	struct bus_msg m = { .subject = subject, .type = c->method->input->name, .data = k.p, .len = k.n, .id = "",
-			     .actor = c->req ? bus_req_actor(c->req) : "", .reply = "" };
+	struct bus_msg m = { .subject = subject,
+			     .type = c->method->input->name,
+			     .data = k.p,
+			     .len = k.n,
+			     .id = "",
+			     .actor = c->req ? bus_req_actor(c->req) : "",
+			     .reply = "" };
 	if (c->req)
 		bus_forward(c->req, subject, &m);
 	packed_done(&k);
@@ -91,21 +97,24 @@ static int find_method(const ProtobufCServiceDescriptor *d, const char *name)
 	return -1;
 }
 
-static enum pl_err call_new(struct call **ret, struct server *s, const ProtobufCMethodDescriptor *method, const struct bus_msg *m,
-			    struct pl_why *why)
+static enum pl_err call_new(struct call **ret, struct server *s, const ProtobufCMethodDescriptor *method,
+			    const struct bus_msg *m, struct pl_why *why)
 {
 	ProtobufCMessage *in;
 
 	struct call *c = calloc(1, sizeof(*c));
 	struct pl_arena *a = c ? pl_arena_new(CALL_ARENA_BYTES) : NULL;
-	enum pl_err err = a ? rpc_unpack(method->input, m->data, m->len, a, &in, why) : pl_why_set(why, PL_E_NOMEM, "no memory");
+	enum pl_err err =
+		a ? rpc_unpack(method->input, m->data, m->len, a, &in, why) : pl_why_set(why, PL_E_NOMEM, "no memory");
 	if (err) {
 		pl_arena_free(a);
 		free(c);
 		return err;
 	}
 	c->server = s;
-	c->pub = (struct rpc_call){ .req = m->req, .in = in, .arena = a, .method = method, .arg = s->arg, .bus = s->bus };
+	c->pub = (struct rpc_call){
+		.req = m->req, .in = in, .arena = a, .method = method, .arg = s->arg, .bus = s->bus
+	};
 	rpc_actor_parse(m->actor, &c->pub.actor);
 	s->calls++;
 	*ret = c;
@@ -171,8 +180,8 @@ enum pl_err rpc_serve(struct bus *b, const ProtobufCServiceDescriptor *d, const 
 	return serve(b, d, entries, arg, subject, d->name, why);
 }
 
-enum pl_err rpc_serve_node(struct bus *b, const ProtobufCServiceDescriptor *d, const struct rpc_entry *entries, void *arg,
-			   struct pl_why *why)
+enum pl_err rpc_serve_node(struct bus *b, const ProtobufCServiceDescriptor *d, const struct rpc_entry *entries,
+			   void *arg, struct pl_why *why)
 {
 	char subject[SUBJECT_MAX];
 

@@ -29,7 +29,8 @@ static bool get_nanos(const char **s, int32_t *ret)
 }
 
 /* base reads microseconds; the fraction is ours, because JSON may carry nanoseconds. */
-static enum pl_err get_timestamp(struct reader *r, Google__Protobuf__Timestamp *ts, const char *s, const struct path *at)
+static enum pl_err get_timestamp(struct reader *r, Google__Protobuf__Timestamp *ts, const char *s,
+				 const struct path *at)
 {
 	static const size_t whole_n = sizeof("2026-11-22T15:04:05") - 1;
 	char text[40];
@@ -49,7 +50,8 @@ static enum pl_err get_timestamp(struct reader *r, Google__Protobuf__Timestamp *
 	return bad(r, at, PL_E_FORMAT, "must be a time like \"2026-11-22T15:04:05.123456Z\"");
 }
 
-static enum pl_err get_duration(struct reader *r, Google__Protobuf__Duration *d, const char *text, const struct path *at)
+static enum pl_err get_duration(struct reader *r, Google__Protobuf__Duration *d, const char *text,
+				const struct path *at)
 {
 	const char *s = text ? text : "";
 	bool minus = *s == '-';
@@ -66,7 +68,8 @@ static enum pl_err get_duration(struct reader *r, Google__Protobuf__Duration *d,
 }
 
 /* "fooBar.baz,x" to { "foo_bar.baz", "x" }. */
-static enum pl_err get_field_mask(struct reader *r, Google__Protobuf__FieldMask *m, const char *s, const struct path *at)
+static enum pl_err get_field_mask(struct reader *r, Google__Protobuf__FieldMask *m, const char *s,
+				  const struct path *at)
 {
 	if (!s)
 		return bad(r, at, PL_E_FORMAT, "must be a string like \"name,address.city\"");
@@ -104,7 +107,8 @@ static enum pl_err get_struct(struct reader *r, Google__Protobuf__Struct *st, co
 	st->fields = pl_arena_alloc(r->a, (json_object_size(j) + 1) * sizeof(*st->fields));
 	if (!st->fields)
 		return bad(r, at, PL_E_NOMEM, "no memory");
-	json_object_foreach((json_t *)(uintptr_t)j, key, v) {
+	json_object_foreach((json_t *)(uintptr_t)j, key, v)
+	{
 		Google__Protobuf__Struct__FieldsEntry *e = PL_NEW(r->a, Google__Protobuf__Struct__FieldsEntry);
 		if (!e)
 			return bad(r, at, PL_E_NOMEM, "no memory");
@@ -114,7 +118,8 @@ static enum pl_err get_struct(struct reader *r, Google__Protobuf__Struct *st, co
 			return bad(r, at, PL_E_NOMEM, "no memory");
 		ProtobufCMessage *value;
 		r->depth++; /* the entry is a message of its own on the wire */
-		enum pl_err err = get_message(r, &google__protobuf__value__descriptor, v, &(struct path){ at, key, 0 }, &value);
+		enum pl_err err =
+			get_message(r, &google__protobuf__value__descriptor, v, &(struct path){ at, key, 0 }, &value);
 		r->depth--;
 		if (err)
 			return err;
@@ -148,7 +153,9 @@ static enum pl_err get_any_value(struct reader *r, Google__Protobuf__Value *v, c
 	enum pl_err err = PL_OK;
 
 	switch (json_typeof(j)) {
-	case JSON_NULL: v->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE; break;
+	case JSON_NULL:
+		v->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE;
+		break;
 	case JSON_TRUE:
 	case JSON_FALSE:
 		v->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE;
@@ -182,17 +189,24 @@ enum pl_err get_wkt(struct reader *r, enum wkt kind, ProtobufCMessage *m, const 
 	void *p = m;
 
 	switch (kind) {
-	case WKT_TIMESTAMP: return get_timestamp(r, p, json_string_value(j), at);
-	case WKT_DURATION: return get_duration(r, p, json_string_value(j), at);
-	case WKT_FIELD_MASK: return get_field_mask(r, p, json_string_value(j), at);
-	case WKT_STRUCT: return get_struct(r, p, j, at);
-	case WKT_VALUE: return get_any_value(r, p, j, at);
-	case WKT_LIST: return get_list(r, p, j, at);
+	case WKT_TIMESTAMP:
+		return get_timestamp(r, p, json_string_value(j), at);
+	case WKT_DURATION:
+		return get_duration(r, p, json_string_value(j), at);
+	case WKT_FIELD_MASK:
+		return get_field_mask(r, p, json_string_value(j), at);
+	case WKT_STRUCT:
+		return get_struct(r, p, j, at);
+	case WKT_VALUE:
+		return get_any_value(r, p, j, at);
+	case WKT_LIST:
+		return get_list(r, p, j, at);
 	case WKT_WRAPPER: {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[0];
 		return get_value(r, f, j, at, field_at(m, f->offset));
 	}
-	case WKT_NONE: break;
+	case WKT_NONE:
+		break;
 	}
 	return bad(r, at, PL_E_INTERNAL, "%s", m->descriptor->name);
 }

@@ -42,7 +42,8 @@ static void put_duration(struct buf *b, const Google__Protobuf__Duration *d)
 	int64_t s = d->seconds;
 	int32_t n = d->nanos;
 
-	if (s > DURATION_MAX_S || s < -DURATION_MAX_S || n >= NANOS_PER_S || n <= -NANOS_PER_S || (s > 0 && n < 0) || (s < 0 && n > 0)) {
+	if (s > DURATION_MAX_S || s < -DURATION_MAX_S || n >= NANOS_PER_S || n <= -NANOS_PER_S || (s > 0 && n < 0) ||
+	    (s < 0 && n > 0)) {
 		b->err = b->err ? b->err : PL_E_FORMAT;
 		return;
 	}
@@ -103,12 +104,23 @@ static void put_list(struct buf *b, const Google__Protobuf__ListValue *l, int de
 static void put_any_value(struct buf *b, const Google__Protobuf__Value *v, int depth)
 {
 	switch (v->kind_case) {
-	case GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE: put_double(b, v->number_value, 15, 17); break;
-	case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE: put_string(b, v->string_value); break;
-	case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE: buf_puts(b, v->bool_value ? "true" : "false"); break;
-	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE: put_message(b, &v->struct_value->base, depth); break;
-	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE: put_message(b, &v->list_value->base, depth); break;
-	default: buf_puts(b, "null");
+	case GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE:
+		put_double(b, v->number_value, 15, 17);
+		break;
+	case GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE:
+		put_string(b, v->string_value);
+		break;
+	case GOOGLE__PROTOBUF__VALUE__KIND_BOOL_VALUE:
+		buf_puts(b, v->bool_value ? "true" : "false");
+		break;
+	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE:
+		put_message(b, &v->struct_value->base, depth);
+		break;
+	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE:
+		put_message(b, &v->list_value->base, depth);
+		break;
+	default:
+		buf_puts(b, "null");
 	}
 }
 
@@ -117,13 +129,26 @@ bool put_wkt(struct buf *b, const ProtobufCMessage *m, int depth)
 	const void *p = m;
 
 	switch (wkt_of(m->descriptor)) {
-	case WKT_NONE: return false;
-	case WKT_TIMESTAMP: put_timestamp(b, p); break;
-	case WKT_DURATION: put_duration(b, p); break;
-	case WKT_FIELD_MASK: put_field_mask(b, p); break;
-	case WKT_STRUCT: put_struct(b, p, depth); break;
-	case WKT_VALUE: put_any_value(b, p, depth); break;
-	case WKT_LIST: put_list(b, p, depth); break;
+	case WKT_NONE:
+		return false;
+	case WKT_TIMESTAMP:
+		put_timestamp(b, p);
+		break;
+	case WKT_DURATION:
+		put_duration(b, p);
+		break;
+	case WKT_FIELD_MASK:
+		put_field_mask(b, p);
+		break;
+	case WKT_STRUCT:
+		put_struct(b, p, depth);
+		break;
+	case WKT_VALUE:
+		put_any_value(b, p, depth);
+		break;
+	case WKT_LIST:
+		put_list(b, p, depth);
+		break;
 	case WKT_WRAPPER: {
 		const ProtobufCFieldDescriptor *f = &m->descriptor->fields[0];
 		put_value(b, f, field_at(m, f->offset), depth);

@@ -14,7 +14,10 @@ static void setup(void)
 	a = pl_arena_new(0);
 	memset(&why, 0, sizeof(why));
 }
-static void teardown(void) { pl_arena_free(a); }
+static void teardown(void)
+{
+	pl_arena_free(a);
+}
 
 static char *slurp(const char *name, const char *ext, size_t *ret_n)
 {
@@ -29,9 +32,20 @@ static char *slurp(const char *name, const char *ext, size_t *ret_n)
 	return text;
 }
 
-static const char *const golden[] = { "scalars",	"defaults_are_left_out", "nested",	"repeated",	     "maps",
-				      "times",		"durations",		 "field_mask",	"struct",	     "wrappers",
-				      "null_is_absent", "oneof_message",	 "oneof_null_value", "oneof_keeps_a_default_value" };
+static const char *const golden[] = { "scalars",
+				      "defaults_are_left_out",
+				      "nested",
+				      "repeated",
+				      "maps",
+				      "times",
+				      "durations",
+				      "field_mask",
+				      "struct",
+				      "wrappers",
+				      "null_is_absent",
+				      "oneof_message",
+				      "oneof_null_value",
+				      "oneof_keeps_a_default_value" };
 
 START_TEST(golden_files_read_and_write_the_same)
 {
@@ -39,7 +53,8 @@ START_TEST(golden_files_read_and_write_the_same)
 	size_t n_in, n_out, n;
 	char *in = slurp(golden[_i], ".in.json", &n_in), *out = slurp(golden[_i], ".out.json", &n_out), *json;
 
-	ck_assert_msg(rpc_from_json(DESC, in, n_in, a, &m, &why) == PL_OK, "%s: %s %s", golden[_i], why.field, why.text);
+	ck_assert_msg(rpc_from_json(DESC, in, n_in, a, &m, &why) == PL_OK, "%s: %s %s", golden[_i], why.field,
+		      why.text);
 	size_t wire_n = protobuf_c_message_get_packed_size(m);
 	uint8_t *wire = pl_arena_alloc(a, wire_n + 1);
 	protobuf_c_message_pack(m, wire);
@@ -100,7 +115,8 @@ START_TEST(what_is_not_right_is_refused_with_its_path)
 
 	ck_assert_int_eq(rpc_from_json(DESC, refused[_i].json, strlen(refused[_i].json), a, &m, &why), PL_E_FORMAT);
 	ck_assert_str_eq(why.field, refused[_i].field);
-	ck_assert_msg(strncmp(why.text, refused[_i].text, strlen(refused[_i].text)) == 0, "%s: %s", refused[_i].json, why.text);
+	ck_assert_msg(strncmp(why.text, refused[_i].text, strlen(refused[_i].text)) == 0, "%s: %s", refused[_i].json,
+		      why.text);
 }
 END_TEST
 
@@ -122,7 +138,8 @@ START_TEST(json_may_nest_64_messages_and_no_more)
 	char *s = nested("{\"child\":", "{}", "}", 63);
 	ck_assert_int_eq(rpc_from_json(&parley__rpctest__v1__inner__descriptor, s, strlen(s), a, &m, &why), PL_OK);
 	s = nested("{\"child\":", "{}", "}", 64);
-	ck_assert_int_eq(rpc_from_json(&parley__rpctest__v1__inner__descriptor, s, strlen(s), a, &m, &why), PL_E_FORMAT);
+	ck_assert_int_eq(rpc_from_json(&parley__rpctest__v1__inner__descriptor, s, strlen(s), a, &m, &why),
+			 PL_E_FORMAT);
 	s = nested("[", "1", "]", 1000);
 	s = pl_arena_printf(a, "{\"list\":%s}", s);
 	ck_assert_int_eq(rpc_from_json(DESC, s, strlen(s), a, &m, &why), PL_E_FORMAT);
@@ -148,7 +165,8 @@ START_TEST(bytes_that_nest_deeper_than_64_are_refused_before_they_recurse)
 		memcpy(p + DEEP * 5 - len, head, h);
 		n = len;
 	}
-	ck_assert_int_eq(rpc_unpack(&parley__rpctest__v1__inner__descriptor, p + DEEP * 5 - len, len, a, &m, &why), PL_E_FORMAT);
+	ck_assert_int_eq(rpc_unpack(&parley__rpctest__v1__inner__descriptor, p + DEEP * 5 - len, len, a, &m, &why),
+			 PL_E_FORMAT);
 }
 END_TEST
 
@@ -178,7 +196,8 @@ START_TEST(text_that_is_not_utf8_is_found_and_written_as_a_replacement)
 	ck_assert_int_eq(rpc_text_ok(&s.base, &why), PL_E_FORMAT);
 	ck_assert_str_eq(why.field, "inners[0].name");
 	ck_assert_int_eq(rpc_to_json(&s.base, a, &json, &n, &why), PL_OK);
-	ck_assert_str_eq(json, "{\"inners\":[{\"name\":\"Jos\xEF\xBF\xBD \xf0\x9f\x98\x80 \xEF\xBF\xBD\xEF\xBF\xBD\"}]}");
+	ck_assert_str_eq(json,
+			 "{\"inners\":[{\"name\":\"Jos\xEF\xBF\xBD \xf0\x9f\x98\x80 \xEF\xBF\xBD\xEF\xBF\xBD\"}]}");
 }
 END_TEST
 

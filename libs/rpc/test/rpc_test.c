@@ -14,12 +14,15 @@ static struct pl_loop *loop;
 static struct bus *server, *client;
 static struct pg *pg;
 static struct pl_why why;
-static struct rpc_call *held;	/* a call that is answered later */
+static struct rpc_call *held; /* a call that is answered later */
 static struct rpc_actor seen;
 static int after_runs;
 static bool passed;
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
 struct said {
 	bool done;
@@ -28,8 +31,14 @@ struct said {
 	char name[64];
 	uint32_t weight;
 };
-static bool is_done(void *arg) { return ((struct said *)arg)->done; }
-static bool is_held(void *arg) { return held != NULL; }
+static bool is_done(void *arg)
+{
+	return ((struct said *)arg)->done;
+}
+static bool is_held(void *arg)
+{
+	return held != NULL;
+}
 
 static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *w)
 {
@@ -91,8 +100,14 @@ static enum pl_err set_job(struct rpc_call *c, struct pg_conn *conn, ProtobufCMe
 	return PL_OK;
 }
 
-static void after(struct rpc_call *c) { after_runs++; }
-static void set_inner(struct rpc_call *c) { rpc_on_db(c, pg, false, set_job, after); }
+static void after(struct rpc_call *c)
+{
+	after_runs++;
+}
+static void set_inner(struct rpc_call *c)
+{
+	rpc_on_db(c, pg, false, set_job, after);
+}
 
 static const struct rpc_entry entries[] = { { "GetInner", get_inner }, { "SetInner", set_inner }, { NULL, NULL } };
 
@@ -120,9 +135,12 @@ static void teardown(void)
 	pl_loop_free(loop);
 }
 
-static uint64_t ask(struct said *s, const char *method, const ProtobufCMessage *in, const char *node, const char *actor, int64_t timeout_ms)
+static uint64_t ask(struct said *s, const char *method, const ProtobufCMessage *in, const char *node, const char *actor,
+		    int64_t timeout_ms)
 {
-	struct rpc_to to = { .service = SERVICE, .method = method, .node = node, .actor = actor, .timeout_ms = timeout_ms };
+	struct rpc_to to = {
+		.service = SERVICE, .method = method, .node = node, .actor = actor, .timeout_ms = timeout_ms
+	};
 
 	*s = (struct said){ 0 };
 	uint64_t h = rpc_ask(client, &to, in, on_said, s, &why);
@@ -130,7 +148,10 @@ static uint64_t ask(struct said *s, const char *method, const ProtobufCMessage *
 	return h;
 }
 
-static void finish(struct said *s) { ck_assert(tk_until(is_done, s, turn, loop, 30)); }
+static void finish(struct said *s)
+{
+	ck_assert(tk_until(is_done, s, turn, loop, 30));
+}
 
 /* The server's subscription travels on another connection than the question: ask until it is there. */
 static void ask_text(struct said *s, const char *text)
@@ -273,7 +294,9 @@ static void on_raw(void *arg, enum pl_err err, const struct bus_msg *m, const st
 
 START_TEST(bytes_that_are_no_message_are_refused)
 {
-	struct bus_out o = { .subject = "rpc.parley.rpctest.v1.SampleService.GetInner", .type = "x", .data = "\xff\xff\xff", .len = 3 };
+	struct bus_out o = {
+		.subject = "rpc.parley.rpctest.v1.SampleService.GetInner", .type = "x", .data = "\xff\xff\xff", .len = 3
+	};
 	struct said s;
 
 	ask_text(&s, "warm up");
@@ -335,9 +358,11 @@ START_TEST(the_actor_header_is_read_strictly)
 	static const struct {
 		const char *header;
 		enum rpc_role role;
-	} v[] = { { "agent u s", RPC_AGENT },	 { "supervisor u s", RPC_SUPERVISOR }, { "admin u s", RPC_ADMIN },
-		  { "service flow", RPC_SERVICE }, { "", RPC_NOBODY },		       { NULL, RPC_NOBODY },
-		  { "agent", RPC_NOBODY },	 { "root u s", RPC_NOBODY },	       { "agent u s x", RPC_NOBODY } };
+	} v[] = { { "agent u s", RPC_AGENT },   { "supervisor u s", RPC_SUPERVISOR },
+		  { "admin u s", RPC_ADMIN },   { "service flow", RPC_SERVICE },
+		  { "", RPC_NOBODY },           { NULL, RPC_NOBODY },
+		  { "agent", RPC_NOBODY },      { "root u s", RPC_NOBODY },
+		  { "agent u s x", RPC_NOBODY } };
 
 	for (size_t i = 0; i < PL_ARRAY_N(v); i++) {
 		struct rpc_actor a;

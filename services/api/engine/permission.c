@@ -7,25 +7,40 @@
 #define E PERM_EDIT
 #define D PERM_DELETE
 
-/* A row with a method is an exception from the service's row. A service without a row: administrators all, supervisors read. */
+/* A row with a method is an exception from the service's row. A service without a row: administrators all, supervisors
+ * read. */
 static const struct row {
 	const char *service, *method;
 	unsigned char may[PERM_ROLE_N];
 } rows[] = {
-	{ "parley.auth.v1.AuthService", NULL, { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.auth.v1.AuthService",
+	  NULL,
+	  { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.auth.v1.UserService", NULL, { [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.auth.v1.AuditService", NULL, { [PERM_ADMIN] = R } },
-	{ "parley.acd.v1.WorkService", NULL, { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.acd.v1.WorkService",
+	  NULL,
+	  { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.acd.v1.QueueService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.acd.v1.AgentService", "SetAgentState", { [PERM_SUPERVISOR] = E, [PERM_ADMIN] = E } },
 	{ "parley.acd.v1.AgentService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
-	{ "parley.acd.v1.PauseReasonService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.acd.v1.PauseReasonService",
+	  NULL,
+	  { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.acd.v1.RoutingService", NULL, { [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
-	{ "parley.voice.v1.CallService", NULL, { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
-	{ "parley.voice.v1.RecordingService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
-	{ "parley.report.v1.HistoryService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.voice.v1.CallService",
+	  NULL,
+	  { [PERM_AGENT] = R | E, [PERM_SUPERVISOR] = R | E, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.voice.v1.RecordingService",
+	  NULL,
+	  { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.report.v1.HistoryService",
+	  NULL,
+	  { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 	{ "parley.report.v1.LiveService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
-	{ "parley.telephony.v1.PhoneService", NULL, { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
+	{ "parley.telephony.v1.PhoneService",
+	  NULL,
+	  { [PERM_AGENT] = R, [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 	{ NULL, NULL, { [PERM_SUPERVISOR] = R, [PERM_ADMIN] = PERM_ALL } },
 };
 
@@ -49,7 +64,8 @@ static const struct row *find(const char *service, const char *method)
 {
 	const struct row *r = rows;
 
-	while (r->service && (strcmp(r->service, service) != 0 || (r->method && (!method || strcmp(r->method, method) != 0))))
+	while (r->service &&
+	       (strcmp(r->service, service) != 0 || (r->method && (!method || strcmp(r->method, method) != 0))))
 		r++;
 	return r;
 }

@@ -9,7 +9,7 @@ enum perm_role { PERM_NOBODY, PERM_AGENT, PERM_SUPERVISOR, PERM_ADMIN, PERM_ROLE
 enum perm_verb { PERM_READ = 1, PERM_EDIT = 2, PERM_DELETE = 4, PERM_ALL = 7 };
 
 enum perm_verb perm_verb_of(const char *method);
-const char *perm_verb_name(enum perm_verb v);	/* "read", "edit", "delete" */
+const char *perm_verb_name(enum perm_verb v); /* "read", "edit", "delete" */
 /** What a role may do to a service in general, as PERM_ bits. */
 unsigned perm_verbs(enum perm_role role, const char *service);
 bool perm_allowed(enum perm_role role, const char *service, const char *method);

@@ -1,4 +1,5 @@
-/* Paths and origins as anybody may send them. What the door takes has only characters that mean nothing to the bus or the disk. */
+/* Paths and origins as anybody may send them. What the door takes has only characters that mean nothing to the bus or
+ * the disk. */
 #include "../engine/door.h"
 #include "../engine/permission.h"
 

@@ -1,5 +1,5 @@
-/* The Connect protocol, unary (connectrpc.com/docs/protocol): HTTP in, a call on the bus, HTTP out. Knows no domain but the few calls that
- * touch the cookie. */
+/* The Connect protocol, unary (connectrpc.com/docs/protocol): HTTP in, a call on the bus, HTTP out. Knows no domain but
+ * the few calls that touch the cookie. */
 #include "api.h"
 
 #include <ctype.h>
@@ -45,7 +45,8 @@ static void set_cookie(struct exchange *x, const char *token)
 	char cookie[256];
 
 	/* a session cookie of the browser: the server decides when it ends */
-	snprintf(cookie, sizeof(cookie), COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s", token, tls ? "; Secure" : "", *token ? "" : "; Max-Age=0");
+	snprintf(cookie, sizeof(cookie), COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict%s%s", token,
+		 tls ? "; Secure" : "", *token ? "" : "; Max-Age=0");
 	http_add_header(x->r, "Set-Cookie", cookie);
 }
 
@@ -82,7 +83,8 @@ static enum perm_role role_of(const Parley__Auth__V1__User *u)
 {
 	return u && u->role > 0 && (unsigned)u->role < PERM_ROLE_N ? (enum perm_role)u->role : PERM_NOBODY;
 }
-_Static_assert((int)PARLEY__AUTH__V1__ROLE__ROLE_ADMIN == (int)PERM_ADMIN && (int)PARLEY__AUTH__V1__ROLE__ROLE_AGENT == (int)PERM_AGENT,
+_Static_assert((int)PARLEY__AUTH__V1__ROLE__ROLE_ADMIN == (int)PERM_ADMIN &&
+		       (int)PARLEY__AUTH__V1__ROLE__ROLE_AGENT == (int)PERM_AGENT,
 	       "roles count alike");
 
 /* out is ours to change: it lives in the loop's tmp. */
@@ -91,7 +93,7 @@ static enum pl_err before_answer(struct exchange *x, ProtobufCMessage *out)
 	if (is(x, "Login")) {
 		Parley__Auth__V1__LoginResponse *m = (void *)out;
 		set_cookie(x, m->token);
-		m->token = (char *)(uintptr_t)"";
+		m->token = (char *)(uintptr_t) "";
 		return permissions(x, role_of(m->user), &m->n_permissions, &m->permissions);
 	}
 	if (is(x, "GetMe")) {
@@ -188,8 +190,8 @@ static void on_seat(void *arg, enum pl_err err, const struct who *w, const struc
 	if (!err) {
 		x->who = *w;
 		if (!perm_allowed(w->role, x->service->name, x->method->name))
-			err = pl_why_set(&here, PL_E_DENIED, "your role may not %s %s", perm_verb_name(perm_verb_of(x->method->name)),
-					 x->service->short_name);
+			err = pl_why_set(&here, PL_E_DENIED, "your role may not %s %s",
+					 perm_verb_name(perm_verb_of(x->method->name)), x->service->short_name);
 		else if (w->must_change && x->service != &parley__auth__v1__auth_service__descriptor)
 			err = pl_why_set(&here, PL_E_DENIED, "change your password first");
 		why = err ? &here : why;
@@ -211,7 +213,8 @@ static bool type_is(const char *header, const char *type)
 
 static enum pl_err read_headers(struct exchange *x, struct pl_why *why)
 {
-	const char *timeout = http_header(x->r, "Connect-Timeout-Ms"), *version = http_header(x->r, "Connect-Protocol-Version");
+	const char *timeout = http_header(x->r, "Connect-Timeout-Ms"),
+		   *version = http_header(x->r, "Connect-Protocol-Version");
 	const char *encoding = http_header(x->r, "Content-Encoding");
 
 	if (version && !pl_streq(version, "1"))
@@ -259,7 +262,11 @@ void connect_serve(struct api *a, struct http_req *r, const char *service, const
 		answer_error(r, PL_E_NOMEM, NULL);
 		return;
 	}
-	*x = (struct exchange){ .a = a, .r = r, .json = type_is(type, "application/json"), .begun_us = pl_mono_us(), .arena = pl_arena_new(ARENA_BYTES) };
+	*x = (struct exchange){ .a = a,
+				.r = r,
+				.json = type_is(type, "application/json"),
+				.begun_us = pl_mono_us(),
+				.arena = pl_arena_new(ARENA_BYTES) };
 	if (!x->arena)
 		err = pl_why_set(&why, PL_E_NOMEM, "no memory");
 	if (!err)

@@ -14,7 +14,10 @@ static void put(char **p, char *end, const char *s, size_t n)
 	}
 }
 
-static void put_text(char **p, char *end, const char *s) { put(p, end, s, strlen(s)); }
+static void put_text(char **p, char *end, const char *s)
+{
+	put(p, end, s, strlen(s));
+}
 
 /* A JSON string; what is not plain is left to a space: these texts are ours or checked. */
 static void put_string(char **p, char *end, const char *s)
@@ -28,7 +31,8 @@ static void put_string(char **p, char *end, const char *s)
 	put_text(p, end, "\"");
 }
 
-/* connectrpc.com/docs/protocol, "Error end-stream" and "details": value is base64 without padding, debug is for people. */
+/* connectrpc.com/docs/protocol, "Error end-stream" and "details": value is base64 without padding, debug is for people.
+ */
 static void put_field(char **p, char *end, const struct pl_why *why)
 {
 	Parley__Common__V1__FieldError f = PARLEY__COMMON__V1__FIELD_ERROR__INIT;
@@ -54,7 +58,8 @@ void answer_error(struct http_req *r, enum pl_err err, const struct pl_why *why)
 	char body[2048], *p = body, *end = body + sizeof(body), message[400];
 	bool field = why && *why->field;
 
-	snprintf(message, sizeof(message), "%s%s%s", field ? why->field : "", field ? " " : "", why && *why->text ? why->text : pl_err_connect(err));
+	snprintf(message, sizeof(message), "%s%s%s", field ? why->field : "", field ? " " : "",
+		 why && *why->text ? why->text : pl_err_connect(err));
 	if (!pl_utf8_ok(message, strlen(message)))
 		pl_strlcpy(message, pl_err_connect(err), sizeof(message));
 	put_text(&p, end, "{\"code\":");
@@ -86,8 +91,10 @@ static void secure(struct api *a, struct http_req *r)
 	http_add_header(r, "Permissions-Policy", "microphone=(self), camera=(), geolocation=()");
 	/* styles: the component library sets inline ones; scripts: only files of our own */
 	http_add_header(r, "Content-Security-Policy",
-			"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
-			" media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none';"
+			"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: "
+			"blob:; font-src 'self' data:;"
+			" media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; "
+			"base-uri 'none';"
 			" form-action 'self'; frame-ancestors 'none'");
 	if (a->cfg->tls_cert && *a->cfg->tls_cert)
 		http_add_header(r, "Strict-Transport-Security", "max-age=31536000");
@@ -96,7 +103,8 @@ static void secure(struct api *a, struct http_req *r)
 /* A browser tells where a request was made; others have no cookies to be abused. */
 static bool same_site(struct api *a, struct http_req *r)
 {
-	const char *origin = http_header(r, "Origin"), *host = http_header(r, "Host"), *site = http_header(r, "Sec-Fetch-Site");
+	const char *origin = http_header(r, "Origin"), *host = http_header(r, "Host"),
+		   *site = http_header(r, "Sec-Fetch-Site");
 
 	if (origin)
 		return door_origin_ok(origin, host ? host : "", a->cfg->allowed_origins);
@@ -113,18 +121,24 @@ static void allow_origin(struct api *a, struct http_req *r)
 	http_add_header(r, "Access-Control-Allow-Origin", origin);
 	http_add_header(r, "Access-Control-Allow-Credentials", "true");
 	http_add_header(r, "Access-Control-Allow-Methods", "GET, POST");
-	http_add_header(r, "Access-Control-Allow-Headers", "Authorization, Connect-Protocol-Version, Connect-Timeout-Ms, Content-Type, Last-Event-ID");
+	http_add_header(r, "Access-Control-Allow-Headers",
+			"Authorization, Connect-Protocol-Version, Connect-Timeout-Ms, Content-Type, Last-Event-ID");
 	http_add_header(r, "Access-Control-Max-Age", "600");
 	http_add_header(r, "Vary", "Origin");
 }
 
 /* --- the way in --- */
 
-static bool reads(const char *method) { return pl_streq(method, "GET") || pl_streq(method, "HEAD"); }
+static bool reads(const char *method)
+{
+	return pl_streq(method, "GET") || pl_streq(method, "HEAD");
+}
 
 static void serve_web(struct api *a, struct http_req *r)
 {
-	static const char *const caching[] = { [DOOR_FILE] = "no-cache", [DOOR_ASSET] = "public, max-age=31536000, immutable", [DOOR_INDEX] = "no-cache" };
+	static const char *const caching[] = { [DOOR_FILE] = "no-cache",
+					       [DOOR_ASSET] = "public, max-age=31536000, immutable",
+					       [DOOR_INDEX] = "no-cache" };
 	const char *rel;
 
 	if (pl_empty(a->cfg->web_dir)) {

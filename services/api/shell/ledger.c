@@ -1,4 +1,5 @@
-/* One reader of the ledger for all streams of this process: the newest events in a ring, written out as text when first sent. */
+/* One reader of the ledger for all streams of this process: the newest events in a ring, written out as text when first
+ * sent. */
 #include "api.h"
 
 #include <jansson.h>
@@ -13,15 +14,21 @@ struct ledger {
 	struct pl_timer *retry;
 	struct obs_check *check;
 	struct event *ring;
-	size_t cap, first, n, bytes;	/* ring[(first + i) % cap], i < n, by rising seq */
-	uint64_t floor;			/* everything after this one is here; UINT64_MAX: nothing known */
+	size_t cap, first, n, bytes; /* ring[(first + i) % cap], i < n, by rising seq */
+	uint64_t floor;              /* everything after this one is here; UINT64_MAX: nothing known */
 	uint64_t head;
 	bool caught_up;
 };
 
-static struct event *at(struct ledger *l, size_t i) { return &l->ring[(l->first + i) % l->cap]; }
+static struct event *at(struct ledger *l, size_t i)
+{
+	return &l->ring[(l->first + i) % l->cap];
+}
 
-static size_t cost(const struct event *e) { return sizeof(*e) + e->len + e->frame_len + strlen(e->subject) + strlen(e->type) + 2; }
+static size_t cost(const struct event *e)
+{
+	return sizeof(*e) + e->len + e->frame_len + strlen(e->subject) + strlen(e->type) + 2;
+}
 
 static void event_free(struct event *e)
 {
@@ -58,19 +65,20 @@ static const char *agent_of(const ProtobufCMessage *m)
 /* A type that this build does not know gives an event without a body: the client learns that there was one. */
 static void write_frame(struct ledger *l, struct event *e)
 {
-	static const char form[] = "event: ledger\nid: %" PRIu64 "\ndata: {\"seq\":\"%" PRIu64 "\",\"subject\":\"%s\",\"type\":\"%s\",\"event\":%s}\n\n";
+	static const char form[] = "event: ledger\nid: %" PRIu64 "\ndata: {\"seq\":\"%" PRIu64
+				   "\",\"subject\":\"%s\",\"type\":\"%s\",\"event\":%s}\n\n";
 	PL_AUTO(pl_arena_freep) struct pl_arena *tmp = pl_arena_new(0);
 	const struct bus_msg m = { .subject = e->subject, .type = e->type, .data = e->data, .len = e->len };
 	ProtobufCMessage *msg;
 	struct pl_why why;
-	char *json = (char *)(uintptr_t)"{}";
+	char *json = (char *)(uintptr_t) "{}";
 	size_t n;
 
 	l->bytes -= cost(e);
 	if (tmp && !rpc_decode(&m, tmp, &msg, &why)) {
 		pl_strlcpy(e->agent_id, agent_of(msg), sizeof(e->agent_id));
 		if (rpc_to_json(msg, tmp, &json, &n, &why))
-			json = (char *)(uintptr_t)"{}";
+			json = (char *)(uintptr_t) "{}";
 	}
 	int len = asprintf(&e->frame, form, e->seq, e->seq, e->subject, e->type, json);
 	e->frame_len = len > 0 ? (size_t)len : 0;
@@ -81,7 +89,10 @@ static void write_frame(struct ledger *l, struct event *e)
 
 /* --- reading --- */
 
-static bool plain(const char *s) { return !strpbrk(s, "\"\\\n\r"); }
+static bool plain(const char *s)
+{
+	return !strpbrk(s, "\"\\\n\r");
+}
 
 static void on_event(void *arg, const struct bus_msg *m)
 {
@@ -104,7 +115,9 @@ static void on_event(void *arg, const struct bus_msg *m)
 		return;
 	l->n++;
 	struct event *e = at(l, l->n - 1);
-	*e = (struct event){ .seq = m->seq, .subject = block, .type = block + ns, .data = (uint8_t *)block + ns + nt, .len = m->len };
+	*e = (struct event){
+		.seq = m->seq, .subject = block, .type = block + ns, .data = (uint8_t *)block + ns + nt, .len = m->len
+	};
 	memcpy(e->subject, m->subject, ns);
 	memcpy(e->type, m->type, nt);
 	memcpy(e->data, m->data, m->len);
@@ -161,7 +174,12 @@ static void on_info(void *arg, enum pl_err err, const struct bus_msg *m, const s
 		uint64_t from = PL_MAX(end >= keep ? end - keep + 1 : 1, (uint64_t)first);
 		l->floor = PL_MAX(from, 1u) - 1;
 		l->head = l->floor;
-		struct bus_tail_cfg c = { .stream = "LEDGER", .from_seq = PL_MAX(from, 1u), .fn = on_msg, .caught_up = on_caught_up, .lost = on_lost, .arg = l };
+		struct bus_tail_cfg c = { .stream = "LEDGER",
+					  .from_seq = PL_MAX(from, 1u),
+					  .fn = on_msg,
+					  .caught_up = on_caught_up,
+					  .lost = on_lost,
+					  .arg = l };
 		if (!bus_tail_open(&l->tail, l->a->app->bus, &c, &here))
 			return;
 	}
@@ -179,11 +197,17 @@ static void on_ensured(void *arg, enum pl_err err, const struct bus_msg *m, cons
 		pl_timer_set(l->retry, PL_US_PER_S / 2);
 }
 
-static void begin(void *arg) { rpc_ledger_ensure(((struct ledger *)arg)->a->app->bus, on_ensured, arg); }
+static void begin(void *arg)
+{
+	rpc_ledger_ensure(((struct ledger *)arg)->a->app->bus, on_ensured, arg);
+}
 
 /* --- for the streams --- */
 
-uint64_t ledger_head(const struct api *a) { return a->ledger->head; }
+uint64_t ledger_head(const struct api *a)
+{
+	return a->ledger->head;
+}
 
 bool ledger_has_after(const struct api *a, uint64_t seq)
 {

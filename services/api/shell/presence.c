@@ -58,14 +58,15 @@ void presence_tick(struct api *a)
 	struct presence *p, *next;
 
 	HASH_ITER(hh, a->present, p, next)
-		tell(a, p->user_id, false);
+	tell(a, p->user_id, false);
 }
 
 void presence_free(struct api *a)
 {
 	struct presence *p, *next;
 
-	HASH_ITER(hh, a->present, p, next) {
+	HASH_ITER(hh, a->present, p, next)
+	{
 		HASH_DEL(a->present, p);
 		free(p);
 	}

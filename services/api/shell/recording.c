@@ -1,5 +1,6 @@
-/* GET /api/recordings/<id>/audio and /peaks. The owner of recordings (call-control) says whether the caller may hear it and where it lies; media
- * reads, decrypts and cuts it; here it is only passed on, piece by piece as the client reads. */
+/* GET /api/recordings/<id>/audio and /peaks. The owner of recordings (call-control) says whether the caller may hear it
+ * and where it lies; media reads, decrypts and cuts it; here it is only passed on, piece by piece as the client reads.
+ */
 #include "api.h"
 
 #include <parley/media/v1/media.pb-c.h>
@@ -14,13 +15,13 @@
 
 struct play {
 	struct api *a;
-	struct http_req *r;		/* NULL once the stream has begun */
+	struct http_req *r; /* NULL once the stream has begun */
 	struct http_stream *s;
 	struct pl_arena *arena;
 	char id[64], *path;
 	bool peaks;
-	uint64_t at, end, total;	/* next byte to ask for; one behind the last */
-	uint64_t ask;			/* handle of the piece under way */
+	uint64_t at, end, total; /* next byte to ask for; one behind the last */
+	uint64_t ask;            /* handle of the piece under way */
 };
 
 static void play_free(struct play *p)
@@ -38,9 +39,11 @@ static void fail(struct play *p, enum pl_err err, const struct pl_why *why)
 	play_free(p);
 }
 
-static uint64_t ask_media(struct play *p, const char *method, const ProtobufCMessage *in, rpc_done_fn fn, struct pl_why *why)
+static uint64_t ask_media(struct play *p, const char *method, const ProtobufCMessage *in, rpc_done_fn fn,
+			  struct pl_why *why)
 {
-	const struct rpc_to to = { .service = &parley__media__v1__recording_store_internal_service__descriptor, .method = method,
+	const struct rpc_to to = { .service = &parley__media__v1__recording_store_internal_service__descriptor,
+				   .method = method,
 				   .timeout_ms = ASK_MS };
 
 	return rpc_ask(p->a->app->bus, &to, in, fn, p, why);
@@ -119,7 +122,8 @@ static void begin(struct play *p)
 	p->at = from;
 	p->end = to + 1;
 	p->r = NULL;
-	if (http_stream_begin(&p->s, r, part ? 206 : 200, "audio/wav", (int64_t)(p->end - p->at), 2 * (size_t)PIECE, on_gone, on_drained, p)) {
+	if (http_stream_begin(&p->s, r, part ? 206 : 200, "audio/wav", (int64_t)(p->end - p->at), 2 * (size_t)PIECE,
+			      on_gone, on_drained, p)) {
 		p->r = r;
 		fail(p, PL_E_NOMEM, NULL);
 	}
@@ -202,7 +206,9 @@ static void on_recording(void *arg, enum pl_err err, const ProtobufCMessage *out
 static void on_seat(void *arg, enum pl_err err, const struct who *w, const struct pl_why *why)
 {
 	static const char service[] = "parley.voice.v1.RecordingService";
-	struct rpc_to to = { .service = &parley__voice__v1__recording_service__descriptor, .method = "GetRecording", .timeout_ms = ASK_MS };
+	struct rpc_to to = { .service = &parley__voice__v1__recording_service__descriptor,
+			     .method = "GetRecording",
+			     .timeout_ms = ASK_MS };
 	Parley__Voice__V1__GetRecordingRequest in = PARLEY__VOICE__V1__GET_RECORDING_REQUEST__INIT;
 	struct play *p = arg;
 	struct pl_why here = { 0 };

@@ -109,7 +109,9 @@ static void on_checked(void *arg, enum pl_err err, const ProtobufCMessage *out, 
 
 void seat_check(struct api *a, const char *token, seat_fn fn, void *arg)
 {
-	const struct rpc_to to = { .service = &parley__auth__v1__session_internal_service__descriptor, .method = "CheckSession", .timeout_ms = CHECK_MS };
+	const struct rpc_to to = { .service = &parley__auth__v1__session_internal_service__descriptor,
+				   .method = "CheckSession",
+				   .timeout_ms = CHECK_MS };
 	Parley__Auth__V1__CheckSessionRequest in = PARLEY__AUTH__V1__CHECK_SESSION_REQUEST__INIT;
 	struct pl_why why = { 0 };
 	struct check *k = calloc(1, sizeof(*k));
@@ -144,7 +146,8 @@ static void admit(struct api *a, struct seat *s, seat_fn fn, void *arg)
 	if (door_take(&s->bucket, pl_mono_us(), a->cfg->rate))
 		fn(arg, PL_OK, &who, NULL);
 	else
-		fn(arg, pl_why_set(&why, PL_E_FULL, "more than %" PRId64 " requests a second", a->cfg->rate), NULL, &why);
+		fn(arg, pl_why_set(&why, PL_E_FULL, "more than %" PRId64 " requests a second", a->cfg->rate), NULL,
+		   &why);
 }
 
 static void on_found(void *arg, enum pl_err err, const struct who *w, const struct pl_why *why)
@@ -196,8 +199,8 @@ void seat_ended(struct api *a, const char *session_id)
 
 	pl_strlcpy(a->ended[a->n_ended++ % PL_ARRAY_N(a->ended)], session_id, sizeof(a->ended[0]));
 	HASH_ITER(hh, a->seats, s, next)
-		if (pl_streq(s->who.session_id, session_id))
-			drop(a, s);
+	if (pl_streq(s->who.session_id, session_id))
+		drop(a, s);
 }
 
 void seat_forget(struct api *a, const char *token)
@@ -238,13 +241,13 @@ void seat_tick(struct api *a)
 	struct addr *d, *next_d;
 
 	HASH_ITER(hh, a->seats, s, next)
-		if (s->fresh_until_us < old_us)
-			drop(a, s);
+	if (s->fresh_until_us < old_us)
+		drop(a, s);
 	HASH_ITER(hh, a->addrs, d, next_d)
-		if (d->bucket.at_us < old_us) {
-			HASH_DEL(a->addrs, d);
-			free(d);
-		}
+	if (d->bucket.at_us < old_us) {
+		HASH_DEL(a->addrs, d);
+		free(d);
+	}
 }
 
 void seat_free_all(struct api *a)
@@ -253,8 +256,9 @@ void seat_free_all(struct api *a)
 	struct addr *d, *next_d;
 
 	HASH_ITER(hh, a->seats, s, next)
-		drop(a, s);
-	HASH_ITER(hh, a->addrs, d, next_d) {
+	drop(a, s);
+	HASH_ITER(hh, a->addrs, d, next_d)
+	{
 		HASH_DEL(a->addrs, d);
 		free(d);
 	}

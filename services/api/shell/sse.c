@@ -1,5 +1,6 @@
-/* GET /api/events: one stream per browser. A client has a cursor: while it is behind, it is fed from the ring as fast as it reads; once
- * it has caught up, events are written to it as they come. One that does not read is cut off and resumes by its last id. */
+/* GET /api/events: one stream per browser. A client has a cursor: while it is behind, it is fed from the ring as fast
+ * as it reads; once it has caught up, events are written to it as they come. One that does not read is cut off and
+ * resumes by its last id. */
 #include "api.h"
 
 #include <stdio.h>
@@ -16,11 +17,11 @@ struct client {
 	struct who who;
 	char token[CRYPTO_TOKEN_LEN];
 	struct http_stream *s;
-	uint64_t cursor;	/* the last event it was given, seen or not */
-	uint64_t told;		/* the last id it was told */
-	int64_t check_us;	/* when its session is looked at again */
+	uint64_t cursor;  /* the last event it was given, seen or not */
+	uint64_t told;    /* the last id it was told */
+	int64_t check_us; /* when its session is looked at again */
 	bool behind;
-	bool checking, gone;	/* gone: freed when the check has answered */
+	bool checking, gone; /* gone: freed when the check has answered */
 };
 
 static void client_free(struct client *c)
@@ -45,7 +46,10 @@ static void cut(struct client *c)
 	leave(c);
 }
 
-static void on_gone(void *arg) { leave(arg); }
+static void on_gone(void *arg)
+{
+	leave(arg);
+}
 
 /* --- what a client may see --- */
 
@@ -58,8 +62,8 @@ static bool may_see_rt(const struct client *c, const char *subject)
 {
 	const char *last = strrchr(subject, '.');
 
-	return c->who.role >= PERM_SUPERVISOR || strncmp(subject, "rt.agent.", 9) == 0 || strncmp(subject, "rt.queue.", 9) == 0 ||
-	       (last && pl_streq(last + 1, c->who.user_id));
+	return c->who.role >= PERM_SUPERVISOR || strncmp(subject, "rt.agent.", 9) == 0 ||
+	       strncmp(subject, "rt.queue.", 9) == 0 || (last && pl_streq(last + 1, c->who.user_id));
 }
 
 /* --- writing; false: the client was cut --- */
@@ -91,7 +95,8 @@ static bool send_beat(struct client *c)
 		snprintf(id, sizeof(id), "id: %" PRIu64 "\n", c->cursor);
 		c->told = c->cursor;
 	}
-	int n = snprintf(text, sizeof(text), ": beat\n\nevent: beat\n%sdata: {\"time\":\"%s\"}\n\n", id, pl_time_format(pl_wall_us(), now));
+	int n = snprintf(text, sizeof(text), ": beat\n\nevent: beat\n%sdata: {\"time\":\"%s\"}\n\n", id,
+			 pl_time_format(pl_wall_us(), now));
 	return send_text(c, text, (size_t)n);
 }
 
@@ -133,7 +138,7 @@ void sse_on_event(struct api *a, const struct event *e)
 {
 	const struct event *written = NULL;
 
-	PL_LIST_EACH_SAFE(it, &a->clients) {
+	PL_LIST_EACH_SAFE (it, &a->clients) {
 		struct client *c = PL_CONTAINER(it, struct client, link);
 		if (c->behind)
 			continue;
@@ -160,8 +165,9 @@ void sse_on_rt(void *arg, const struct bus_msg *m)
 		log_debug("rt.undecodable", LOG_S("subject", m->subject), LOG_S("type", m->type));
 		return;
 	}
-	len = asprintf(&text, "event: rt\ndata: {\"subject\":\"%s\",\"type\":\"%s\",\"event\":%s}\n\n", m->subject, m->type, json);
-	PL_LIST_EACH_SAFE(it, &a->clients) {
+	len = asprintf(&text, "event: rt\ndata: {\"subject\":\"%s\",\"type\":\"%s\",\"event\":%s}\n\n", m->subject,
+		       m->type, json);
+	PL_LIST_EACH_SAFE (it, &a->clients) {
 		struct client *c = PL_CONTAINER(it, struct client, link);
 		if (len > 0 && !c->behind && may_see_rt(c, m->subject))
 			send_text(c, text, (size_t)len);
@@ -172,13 +178,13 @@ void sse_on_rt(void *arg, const struct bus_msg *m)
 
 void sse_reload(struct api *a)
 {
-	PL_LIST_EACH_SAFE(it, &a->clients)
+	PL_LIST_EACH_SAFE (it, &a->clients)
 		send_reload(PL_CONTAINER(it, struct client, link));
 }
 
 void sse_end_session(struct api *a, const char *session_id)
 {
-	PL_LIST_EACH_SAFE(it, &a->clients) {
+	PL_LIST_EACH_SAFE (it, &a->clients) {
 		struct client *c = PL_CONTAINER(it, struct client, link);
 		if (pl_streq(c->who.session_id, session_id))
 			cut(c);
@@ -200,13 +206,14 @@ void sse_tick(struct api *a)
 {
 	int64_t now_us = pl_loop_now_us(a->app->loop);
 
-	PL_LIST_EACH_SAFE(it, &a->clients) {
+	PL_LIST_EACH_SAFE (it, &a->clients) {
 		struct client *c = PL_CONTAINER(it, struct client, link);
 		if (!send_beat(c) || c->checking || now_us < c->check_us)
 			continue;
 		c->check_us = now_us + CHECK_US;
 		c->checking = true;
-		seat_check(a, c->token, on_check, c); /* keeps the session alive while the desk is open; notices its end */
+		seat_check(a, c->token, on_check,
+			   c); /* keeps the session alive while the desk is open; notices its end */
 	}
 }
 
@@ -216,7 +223,7 @@ static void make_room(struct api *a, const char *session_id)
 	struct client *oldest = NULL;
 	int n = 0;
 
-	PL_LIST_EACH(it, &a->clients) {
+	PL_LIST_EACH (it, &a->clients) {
 		struct client *c = PL_CONTAINER(it, struct client, link);
 		if (!pl_streq(c->who.session_id, session_id))
 			continue;
@@ -229,7 +236,7 @@ static void make_room(struct api *a, const char *session_id)
 
 void sse_close_all(struct api *a)
 {
-	PL_LIST_EACH_SAFE(it, &a->clients)
+	PL_LIST_EACH_SAFE (it, &a->clients)
 		cut(PL_CONTAINER(it, struct client, link));
 }
 

@@ -1,222 +1,16 @@
-/* auth and two copies of api as processes, with their own NATS, Redis and PostgreSQL; this process speaks HTTP to them and plays the services
- * that own recordings. */
-#include <arpa/inet.h>
-#include <check.h>
-#include <errno.h>
+/* auth and two copies of api as processes, with their own NATS, Redis and PostgreSQL; this process speaks HTTP to them
+ * and plays the services that own recordings. */
+#include "front.h"
+
 #include <parley/acd/v1/acd.pb-c.h>
 #include <parley/auth/v1/auth.pb-c.h>
 #include <parley/media/v1/media.pb-c.h>
 #include <parley/rpc.h>
-#include <parley/testkit.h>
 #include <parley/voice/v1/voice.pb-c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define ADMIN_PASSWORD "Pa-first-7x"
-#define PASSWORD "Secret-12x"
-#define AUTH "parley.auth.v1.AuthService/"
-#define USERS "parley.auth.v1.UserService/"
-
-static struct tk *nats, *redis, *db, *auth, *api[2];
-static int web[2];
-static struct pl_loop *loop;
-static struct bus *bus;
-static struct pl_arena *a;
-static struct pl_why why;
-static char dir[] = "/tmp/parley-api-XXXXXX";
-
-static void turn(void *l) { pl_loop_turn(l); }
-
-/* --- HTTP by hand --- */
-
-struct conn {
-	int fd;
-	char *got;
-	size_t n, cap;
-	const char *want;	/* text that ends the wait; NULL: the end of the connection */
-	bool eof;
-};
-
-static void conn_open(struct conn *k, int which, const char *text, size_t len)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)web[which]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-
-	*k = (struct conn){ .fd = socket(AF_INET, SOCK_STREAM, 0), .cap = (size_t)8 << 20 };
-	k->got = pl_arena_alloc(a, k->cap);
-	ck_assert_int_eq(connect(k->fd, (struct sockaddr *)&to, sizeof(to)), 0);
-	for (size_t at = 0; at < len;) {
-		ssize_t n = send(k->fd, text + at, len - at, MSG_NOSIGNAL);
-		if (n < 0)
-			break; /* refused while we still talk: the answer tells */
-		at += (size_t)n;
-	}
-}
-
-static bool conn_ready(void *arg)
-{
-	struct conn *k = arg;
-
-	for (ssize_t n; (n = recv(k->fd, k->got + k->n, k->cap - 1 - k->n, MSG_DONTWAIT)) >= 0 || errno != EAGAIN;) {
-		if (n <= 0) {
-			k->eof = true;
-			break;
-		}
-		k->n += (size_t)n;
-		k->got[k->n] = 0;
-	}
-	return k->want ? strstr(k->got, k->want) != NULL || k->eof : k->eof;
-}
-
-static bool conn_wait(struct conn *k, const char *want)
-{
-	k->want = want;
-	ck_assert_msg(tk_until(conn_ready, k, turn, loop, 30), "waited for %s, got %.2000s", want ? want : "the end", k->got);
-	return !want || strstr(k->got, want);
-}
-
-static char *http(int which, const char *request)
-{
-	struct conn k;
-
-	conn_open(&k, which, request, strlen(request));
-	conn_wait(&k, NULL);
-	close(k.fd);
-	return k.got;
-}
-
-static char *post_with(int which, const char *rpc, const char *cookie, const char *headers, const char *body)
-{
-	return http(which, pl_arena_printf(a, "POST /api/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-					      "Cookie: parley_session=%s\r\n%sContent-Length: %zu\r\n\r\n%s",
-					   rpc, cookie, headers, strlen(body), body));
-}
-
-static char *post(int which, const char *rpc, const char *cookie, const char *body) { return post_with(which, rpc, cookie, "", body); }
-
-static char *get(int which, const char *path, const char *cookie, const char *headers)
-{
-	return http(which, pl_arena_printf(a, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: parley_session=%s\r\n%s\r\n", path, cookie,
-					   headers));
-}
-
-static int status(const char *answer) { return answer[0] ? atoi(answer + 9) : 0; }
-static bool has(const char *answer, const char *text) { return strstr(answer, text) != NULL; }
-
-static char *login(const char *username, const char *password)
-{
-	char *got = post(0, AUTH "Login", "", pl_arena_printf(a, "{\"username\":\"%s\",\"password\":\"%s\"}", username, password));
-
-	ck_assert_msg(status(got) == 200, "%s", got);
-	char *cookie = strstr(got, "Set-Cookie: parley_session=") + 27;
-	ck_assert(has(got, "; Path=/; HttpOnly; SameSite=Strict\r\n"));
-	cookie[strcspn(cookie, ";")] = 0;
-	ck_assert(!has(cookie + strlen(cookie) + 1, cookie)); /* the token is in the cookie only */
-	return cookie;
-}
-
-static char *admin;
-
-static char *user_id(const char *answer)
-{
-	char *id = strstr(answer, "\"id\":\"");
-
-	ck_assert_msg(id != NULL, "%s", answer);
-	return pl_arena_printf(a, "%.36s", id + 6);
-}
-
-static char *make_user(const char *username, const char *role)
-{
-	char *got = post(0, USERS "CreateUser", admin,
-			 pl_arena_printf(a, "{\"user\":{\"username\":\"%s\",\"role\":\"ROLE_%s\",\"enabled\":true},\"password\":\"" PASSWORD "\"}",
-					 username, role));
-	ck_assert_msg(status(got) == 200, "%s", got);
-	return user_id(got);
-}
-
-/* --- the stack --- */
-
-static void put_file(const char *name, const char *text)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	FILE *f = fopen(path, "w");
-	if (!f || fputs(text, f) < 0 || fclose(f) || chmod(path, 0600))
-		exit(99);
-}
-
-static void start_api(int i)
-{
-	static char o[2][5][300];
-	char (*p)[300] = o[i];
-	int port = tk_free_port();
-
-	web[i] = tk_free_port();
-	snprintf(p[0], 300, "--nats-url=%s", tk_url(nats));
-	snprintf(p[1], 300, "--http-port=%d", web[i]);
-	snprintf(p[2], 300, "--health-port=%d", port);
-	snprintf(p[3], 300, "--web-dir=%s", dir);
-	snprintf(p[4], 300, "--node=api-%d", i + 1);
-	const char *const argv[] = { getenv("API_BIN"), p[0], p[1], p[2], p[3], p[4], "--rate=200", "--login-rate=1000", "--keep-events=200", NULL };
-	api[i] = tk_program(argv, web[i]);
-}
-
-static void start_all(void)
-{
-	char o[6][512], assets[64];
-
-	if (!mkdtemp(dir))
-		exit(99);
-	snprintf(assets, sizeof(assets), "%s/assets", dir);
-	if (mkdir(assets, 0700))
-		exit(99);
-	put_file("boot", ADMIN_PASSWORD "\n");
-	put_file("index.html", "<html>desk</html>");
-	put_file("assets/app-1.js", "let x");
-	nats = tk_nats(NULL);
-	redis = tk_redis();
-	db = tk_pg();
-	int port = tk_free_port();
-	snprintf(o[0], sizeof(o[0]), "--nats-url=%s", tk_url(nats));
-	snprintf(o[1], sizeof(o[1]), "--redis-url=%s", tk_url(redis));
-	snprintf(o[2], sizeof(o[2]), "--pg-dsn=%s", tk_url(db));
-	snprintf(o[3], sizeof(o[3]), "--health-port=%d", port);
-	snprintf(o[4], sizeof(o[4]), "--sql-dir=%s", getenv("SQL_DIR"));
-	snprintf(o[5], sizeof(o[5]), "--bootstrap-admin-password-file=%s/boot", dir);
-	const char *const argv[] = { getenv("AUTH_BIN"), "--node=auth-1", o[0], o[1], o[2], o[3], o[4], o[5], NULL };
-	auth = tk_program(argv, port);
-	start_api(0);
-	start_api(1);
-}
-
-static bool fleet_up(void *arg)
-{
-	char *got = post(0, AUTH "Login", "", "{\"username\":\"admin\",\"password\":\"" ADMIN_PASSWORD "\"}");
-
-	return status(got) == 200;
-}
-
-static void setup(void)
-{
-	struct bus_cfg bc = { .url = tk_url(nats), .service = "test", .node = "test-1", .connect_wait_ms = 20000 };
-
-	a = pl_arena_new(0);
-	ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK);
-	ck_assert_msg(bus_open(&bus, loop, NULL, &bc, &why) == PL_OK, "%s", why.text);
-	for (int i = 0; i < 100 && !fleet_up(NULL); i++)
-		usleep(100000);
-	admin = login("admin", ADMIN_PASSWORD);
-}
-
-static void teardown(void)
-{
-	bus_close(bus);
-	pl_loop_free(loop);
-	pl_arena_free(a);
-}
 
 /* --- sessions and permissions --- */
 
@@ -226,8 +20,8 @@ START_TEST(login_answers_a_cookie_and_the_permissions)
 
 	ck_assert_int_eq(status(got), 200);
 	ck_assert(has(got, "\"username\":\"admin\"") && has(got, "\"parley.acd.v1.QueueService.delete\""));
-	ck_assert(has(got, "X-Content-Type-Options: nosniff") && has(got, "Content-Security-Policy: default-src 'self'") &&
-		  has(got, "Cache-Control: no-store"));
+	ck_assert(has(got, "X-Content-Type-Options: nosniff") &&
+		  has(got, "Content-Security-Policy: default-src 'self'") && has(got, "Cache-Control: no-store"));
 	got = post(0, AUTH "Login", "", "{\"username\":\"admin\",\"password\":\"Wrong-123x\"}");
 	ck_assert_int_eq(status(got), 401);
 	ck_assert(has(got, "{\"code\":\"unauthenticated\",\"message\":\"the user name or the password is wrong\"}"));
@@ -243,7 +37,10 @@ START_TEST(a_bearer_token_opens_the_door_too)
 }
 END_TEST
 
-static bool refused_by_1(void *cookie) { return status(post(1, AUTH "GetMe", cookie, "{}")) == 401; }
+static bool refused_by_1(void *cookie)
+{
+	return status(post(1, AUTH "GetMe", cookie, "{}")) == 401;
+}
 
 START_TEST(after_logout_every_copy_refuses_the_session)
 {
@@ -254,7 +51,8 @@ START_TEST(after_logout_every_copy_refuses_the_session)
 	ck_assert_int_eq(status(got), 200);
 	ck_assert(has(got, "Set-Cookie: parley_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"));
 	ck_assert_int_eq(status(post(0, AUTH "GetMe", cookie, "{}")), 401);
-	ck_assert(tk_until(refused_by_1, cookie, turn, loop, 5)); /* shorter than the cache's 10 s: it is the event that does it */
+	ck_assert(tk_until(refused_by_1, cookie, turn, loop,
+			   5)); /* shorter than the cache's 10 s: it is the event that does it */
 }
 END_TEST
 
@@ -266,7 +64,8 @@ START_TEST(roles_are_kept_apart_and_internal_services_do_not_exist)
 	ck_assert_int_eq(status(post(0, USERS "ListUsers", agent, "{}")), 403);
 	ck_assert_int_eq(status(post(0, USERS "ListUsers", admin, "{}")), 200);
 	ck_assert_int_eq(status(post(0, "parley.acd.v1.QueueService/CreateQueue", agent, "{}")), 403);
-	ck_assert_int_eq(status(post(0, "parley.acd.v1.QueueService/ListQueues", agent, "{}")), 503); /* allowed; nobody serves it here */
+	ck_assert_int_eq(status(post(0, "parley.acd.v1.QueueService/ListQueues", agent, "{}")),
+			 503); /* allowed; nobody serves it here */
 	ck_assert_int_eq(status(post(0, "parley.auth.v1.SessionInternalService/CheckSession", admin, "{}")), 404);
 	ck_assert_int_eq(status(post(0, "parley.auth.v1.AuthService/Nothing", admin, "{}")), 404);
 }
@@ -274,13 +73,16 @@ END_TEST
 
 START_TEST(who_must_change_the_password_can_do_nothing_else)
 {
-	char *body = pl_arena_printf(a, "{\"user\":{\"username\":\"fresh\",\"role\":\"ROLE_SUPERVISOR\",\"enabled\":true,\"mustChangePassword\":true},"
+	char *body = pl_arena_printf(a, "{\"user\":{\"username\":\"fresh\",\"role\":\"ROLE_SUPERVISOR\",\"enabled\":"
+					"true,\"mustChangePassword\":true},"
 					"\"password\":\"" PASSWORD "\"}");
 	ck_assert_int_eq(status(post(0, USERS "CreateUser", admin, body)), 200);
 	char *cookie = login("fresh", PASSWORD);
 	ck_assert_int_eq(status(post(0, AUTH "GetMe", cookie, "{}")), 200);
 	ck_assert_int_eq(status(post(0, USERS "ListUsers", cookie, "{}")), 403);
-	ck_assert_int_eq(status(post(0, AUTH "ChangePassword", cookie, "{\"oldPassword\":\"" PASSWORD "\",\"newPassword\":\"Newer-12x\"}")), 200);
+	ck_assert_int_eq(status(post(0, AUTH "ChangePassword", cookie,
+				     "{\"oldPassword\":\"" PASSWORD "\",\"newPassword\":\"Newer-12x\"}")),
+			 200);
 	for (int i = 0; i < 100 && status(post(0, USERS "ListUsers", cookie, "{}")) != 200; i++)
 		usleep(50000);
 	ck_assert_int_eq(status(post(0, USERS "ListUsers", cookie, "{}")), 200);
@@ -298,17 +100,23 @@ START_TEST(errors_name_the_field)
 	got = post(0, USERS "ListUsers", admin, "{");
 	ck_assert_int_eq(status(got), 400);
 	ck_assert(has(got, "no JSON: line 1"));
-	got = post(0, USERS "CreateUser", admin, "{\"user\":{\"username\":\"!\",\"role\":\"ROLE_AGENT\"},\"password\":\"" PASSWORD "\"}");
-	ck_assert(status(got) == 400 && has(got, "\"field\":\"user.username\"")); /* found by the service, told the same way */
+	got = post(0, USERS "CreateUser", admin,
+		   "{\"user\":{\"username\":\"!\",\"role\":\"ROLE_AGENT\"},\"password\":\"" PASSWORD "\"}");
+	ck_assert(status(got) == 400 &&
+		  has(got, "\"field\":\"user.username\"")); /* found by the service, told the same way */
 	ck_assert_int_eq(status(post(0, USERS "ListUsers", admin, "{\"nonsense\":1}")), 400);
 }
 END_TEST
 
 START_TEST(binary_protobuf_is_spoken_as_well)
 {
-	const char *request = pl_arena_printf(a, "POST /api/" AUTH "GetMe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/proto\r\n"
-						 "Connect-Protocol-Version: 1\r\nConnect-Timeout-Ms: 5000\r\nCookie: parley_session=%s\r\n"
-						 "Content-Length: 0\r\n\r\n", admin);
+	const char *request = pl_arena_printf(
+		a,
+		"POST /api/" AUTH
+		"GetMe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/proto\r\n"
+		"Connect-Protocol-Version: 1\r\nConnect-Timeout-Ms: 5000\r\nCookie: parley_session=%s\r\n"
+		"Content-Length: 0\r\n\r\n",
+		admin);
 	struct conn k;
 
 	conn_open(&k, 0, request, strlen(request));
@@ -316,7 +124,9 @@ START_TEST(binary_protobuf_is_spoken_as_well)
 	ck_assert(has(k.got, " 200 ") && has(k.got, "Content-Type: application/proto"));
 	char *body = strstr(k.got, "\r\n\r\n") + 4;
 	ProtobufCMessage *m;
-	ck_assert_int_eq(rpc_unpack(&parley__auth__v1__get_me_response__descriptor, body, k.n - (size_t)(body - k.got), a, &m, &why), PL_OK);
+	ck_assert_int_eq(rpc_unpack(&parley__auth__v1__get_me_response__descriptor, body, k.n - (size_t)(body - k.got),
+				    a, &m, &why),
+			 PL_OK);
 	ck_assert_str_eq(((Parley__Auth__V1__GetMeResponse *)(void *)m)->user->username, "admin");
 	close(k.fd);
 }
@@ -330,8 +140,10 @@ START_TEST(other_sites_methods_types_and_sizes_are_refused)
 	ck_assert_int_eq(status(post_with(0, AUTH "GetMe", admin, "Connect-Protocol-Version: 2\r\n", "{}")), 400);
 	ck_assert_int_eq(status(post_with(0, AUTH "GetMe", admin, "Connect-Timeout-Ms: soon\r\n", "{}")), 400);
 	ck_assert_int_eq(status(get(0, "/api/" AUTH "GetMe", admin, "")), 405);
-	ck_assert_int_eq(status(http(0, "POST /api/" AUTH "GetMe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-					"Content-Length: 2\r\n\r\n{}")), 415);
+	ck_assert_int_eq(status(http(0, "POST /api/" AUTH
+					"GetMe HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+					"Content-Length: 2\r\n\r\n{}")),
+			 415);
 	size_t n = ((size_t)4 << 20) + 1;
 	char *big = pl_arena_alloc(a, n + 1);
 	memset(big, ' ', n);
@@ -343,8 +155,11 @@ START_TEST(a_session_has_so_many_requests_a_second)
 {
 	char *cookie = login("admin", ADMIN_PASSWORD);
 	bool refused = false;
-	char *many = pl_arena_printf(a, "POST /api/parley.acd.v1.QueueService/CreateQueue HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-				     "Cookie: parley_session=%s\r\nContent-Length: 1\r\n\r\n{", cookie);
+	char *many = pl_arena_printf(a,
+				     "POST /api/parley.acd.v1.QueueService/CreateQueue HTTP/1.1\r\nHost: "
+				     "x\r\nContent-Type: application/json\r\n"
+				     "Cookie: parley_session=%s\r\nContent-Length: 1\r\n\r\n{",
+				     cookie);
 	struct conn k;
 
 	conn_open(&k, 0, "", 0);
@@ -379,8 +194,9 @@ END_TEST
 
 static void sse(struct conn *k, int which, const char *cookie, const char *last)
 {
-	char *request = pl_arena_printf(a, "GET /api/events HTTP/1.1\r\nHost: x\r\nCookie: parley_session=%s\r\n%s%s%s\r\n", cookie,
-					*last ? "Last-Event-ID: " : "", last, *last ? "\r\n" : "");
+	char *request =
+		pl_arena_printf(a, "GET /api/events HTTP/1.1\r\nHost: x\r\nCookie: parley_session=%s\r\n%s%s%s\r\n",
+				cookie, *last ? "Last-Event-ID: " : "", last, *last ? "\r\n" : "");
 	conn_open(k, which, request, strlen(request));
 	conn_wait(k, "\r\n\r\n");
 }
@@ -432,7 +248,8 @@ START_TEST(an_id_that_is_too_old_or_unknown_means_reload)
 	for (int i = 0; i < 210; i++) { /* more than --keep-events */
 		char id[PL_ID_LEN];
 		Parley__Auth__V1__LoginFailed e = PARLEY__AUTH__V1__LOGIN_FAILED__INIT;
-		ck_assert_int_eq(rpc_emit(bus, "ev.auth.login-failed.unknown", pl_id_new(id), &e.base, NULL, NULL), PL_OK);
+		ck_assert_int_eq(rpc_emit(bus, "ev.auth.login-failed.unknown", pl_id_new(id), &e.base, NULL, NULL),
+				 PL_OK);
 	}
 	while (bus_js_pending(bus))
 		pl_loop_turn(loop);
@@ -459,15 +276,15 @@ START_TEST(an_agent_sees_the_own_events_and_the_figures_of_queues)
 	Parley__Common__V1__EventMeta meta = PARLEY__COMMON__V1__EVENT_META__INIT;
 	meta.agent_id = mine;
 	e.meta = &meta;
-	e.username = (char *)(uintptr_t)"marker";
+	e.username = (char *)(uintptr_t) "marker";
 	conn_wait(&boss, other);
 	ck_assert_int_eq(rpc_emit(bus, "ev.auth.session-started.x", pl_id_new(id), &e.base, NULL, NULL), PL_OK);
 	conn_wait(&k, "marker"); /* behind the other's, so that one would have come */
 	ck_assert(!has(k.got, other));
 	Parley__Acd__V1__DeskPresence rt = PARLEY__ACD__V1__DESK_PRESENCE__INIT;
-	rt.node = (char *)(uintptr_t)"one";
+	rt.node = (char *)(uintptr_t) "one";
 	ck_assert_int_eq(rpc_send(bus, "rt.secret.1", &rt.base), PL_OK);
-	rt.node = (char *)(uintptr_t)"two";
+	rt.node = (char *)(uintptr_t) "two";
 	ck_assert_int_eq(rpc_send(bus, "rt.queue.1", &rt.base), PL_OK);
 	conn_wait(&k, "event: rt\ndata: {\"subject\":\"rt.queue.1\"");
 	conn_wait(&boss, "rt.queue.1");
@@ -490,8 +307,14 @@ static void on_presence(void *arg, const struct bus_msg *m)
 	}
 	parley__acd__v1__desk_presence__free_unpacked(p, NULL);
 }
-static bool is_here(void *arg) { return here >= *(int *)arg; }
-static bool is_gone(void *arg) { return gone > 0; }
+static bool is_here(void *arg)
+{
+	return here >= *(int *)arg;
+}
+static bool is_gone(void *arg)
+{
+	return gone > 0;
+}
 
 START_TEST(an_open_desk_is_present_until_its_last_stream_closes)
 {
@@ -546,7 +369,7 @@ static void get_recording(struct rpc_call *c)
 	}
 	played |= in->play;
 	r.id = in->id;
-	r.path = (char *)(uintptr_t)"2026/11/x.rec";
+	r.path = (char *)(uintptr_t) "2026/11/x.rec";
 	out.recording = &r;
 	rpc_reply(c, &out.base);
 }
@@ -577,7 +400,9 @@ static void get_peaks(struct rpc_call *c)
 }
 
 static const struct rpc_entry recording_entries[] = { { "GetRecording", get_recording }, { NULL, NULL } };
-static const struct rpc_entry store_entries[] = { { "ReadRecording", read_recording }, { "GetPeaks", get_peaks }, { NULL, NULL } };
+static const struct rpc_entry store_entries[] = { { "ReadRecording", read_recording },
+						  { "GetPeaks", get_peaks },
+						  { NULL, NULL } };
 
 START_TEST(a_recording_is_streamed_whole_and_in_ranges)
 {
@@ -585,14 +410,20 @@ START_TEST(a_recording_is_streamed_whole_and_in_ranges)
 	struct conn k;
 
 	make_user("agent-5", "AGENT");
-	ck_assert_int_eq(rpc_serve(bus, &parley__voice__v1__recording_service__descriptor, recording_entries, NULL, &why), PL_OK);
-	ck_assert_int_eq(rpc_serve(bus, &parley__media__v1__recording_store_internal_service__descriptor, store_entries, NULL, &why), PL_OK);
+	ck_assert_int_eq(
+		rpc_serve(bus, &parley__voice__v1__recording_service__descriptor, recording_entries, NULL, &why),
+		PL_OK);
+	ck_assert_int_eq(rpc_serve(bus, &parley__media__v1__recording_store_internal_service__descriptor, store_entries,
+				   NULL, &why),
+			 PL_OK);
 	char *got;
 	for (int i = 0; i < 100 && status(got = get(0, path, admin, "Range: bytes=5-9\r\n")) == 503; i++)
 		; /* until the subscriptions are there */
-	ck_assert_msg(status(got) == 206 && has(got, "Content-Range: bytes 5-9/1300000") && has(got, "\r\n\r\nFGHIJ"), "%s", got);
+	ck_assert_msg(status(got) == 206 && has(got, "Content-Range: bytes 5-9/1300000") && has(got, "\r\n\r\nFGHIJ"),
+		      "%s", got);
 	ck_assert(!played);
-	char *request = pl_arena_printf(a, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: parley_session=%s\r\n\r\n", path, admin);
+	char *request = pl_arena_printf(
+		a, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: parley_session=%s\r\n\r\n", path, admin);
 	conn_open(&k, 0, request, strlen(request));
 	conn_wait(&k, NULL);
 	ck_assert(has(k.got, "Content-Length: 1300000") && has(k.got, "Content-Type: audio/wav") && played);
@@ -640,17 +471,5 @@ int main(void)
 	srunner_run_all(r, CK_NORMAL);
 	int failed = srunner_ntests_failed(r);
 	srunner_free(r);
-	int bad = 0;
-	for (int i = 0; i < 2; i++) {
-		bad |= tk_stop(api[i]);
-		tk_free(api[i]);
-	}
-	bad |= tk_stop(auth);
-	tk_free(auth);
-	tk_free(nats);
-	tk_free(redis);
-	tk_free(db);
-	char cmd[64];
-	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-	return system(cmd) || failed || bad ? 1 : 0;
+	return !stop_all() || failed ? 1 : 0;
 }

@@ -44,8 +44,9 @@ static const struct {
 START_TEST(each_role_may_what_the_matrix_says)
 {
 	for (int role = 0; role < PERM_ROLE_N; role++)
-		ck_assert_msg(perm_allowed((enum perm_role)role, matrix[_i].service, matrix[_i].method) == matrix[_i].may[role], "%s/%s role %d",
-			      matrix[_i].service, matrix[_i].method, role);
+		ck_assert_msg(perm_allowed((enum perm_role)role, matrix[_i].service, matrix[_i].method) ==
+				      matrix[_i].may[role],
+			      "%s/%s role %d", matrix[_i].service, matrix[_i].method, role);
 }
 END_TEST
 
@@ -92,7 +93,8 @@ static const struct {
 
 START_TEST(an_origin_is_ours_or_listed)
 {
-	ck_assert_msg(door_origin_ok(origins[_i].origin, origins[_i].host, origins[_i].allowed) == origins[_i].ok, "%s", origins[_i].origin);
+	ck_assert_msg(door_origin_ok(origins[_i].origin, origins[_i].host, origins[_i].allowed) == origins[_i].ok, "%s",
+		      origins[_i].origin);
 }
 END_TEST
 

@@ -2,10 +2,22 @@
 
 #include <string.h>
 
-static bool lower(char c) { return c >= 'a' && c <= 'z'; }
-static bool upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool digit(char c) { return c >= '0' && c <= '9'; }
-static char to_lower(char c) { return upper(c) ? (char)(c - 'A' + 'a') : c; }
+static bool lower(char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+static bool upper(char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+static bool digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+static char to_lower(char c)
+{
+	return upper(c) ? (char)(c - 'A' + 'a') : c;
+}
 
 static bool contains(const char *hay, const char *needle)
 {
@@ -93,8 +105,14 @@ static bool made_of(const char *s, const char *special, size_t max)
 	return n <= max;
 }
 
-bool locale_ok(const char *s) { return made_of(s, "-", 35); }
-bool time_zone_ok(const char *s) { return made_of(s, "/_+-", 64); }
+bool locale_ok(const char *s)
+{
+	return made_of(s, "-", 35);
+}
+bool time_zone_ok(const char *s)
+{
+	return made_of(s, "/_+-", 64);
+}
 
 bool email_ok(const char *s)
 {

@@ -15,7 +15,7 @@ enum password_fault {
 	PASSWORD_NO_UPPER,
 	PASSWORD_NO_DIGIT,
 	PASSWORD_NO_SPECIAL,
-	PASSWORD_HAS_USERNAME,	/* contains the user's name, in any case */
+	PASSWORD_HAS_USERNAME, /* contains the user's name, in any case */
 	PASSWORD_FAULT_N
 };
 /** The first rule that is broken. Characters beyond ASCII count as letters of no case, so they are special. */

@@ -24,7 +24,7 @@ void rpc_list_audit_entries(struct rpc_call *c)
 		rpc_on_db(c, a->pg, true, list_job, NULL);
 }
 
-static void on_checked(void *arg, enum pl_err err, const AU(CheckSessionResponse) *s, const struct pl_why *why)
+static void on_checked(void *arg, enum pl_err err, const AU(CheckSessionResponse) * s, const struct pl_why *why)
 {
 	struct rpc_call *c = arg;
 
@@ -53,8 +53,13 @@ static enum pl_err add_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMess
 {
 	const AU(AuditEntry) *e = ((const AU(AddAuditEntryRequest) *)(const void *)c->in)->entry;
 	AU(AddAuditEntryResponse) *answer = PL_NEW(c->arena, AU(AddAuditEntryResponse));
-	const struct audit entry = { .user_id = e->user_id, .username = e->username, .remote_address = e->remote_address, .action = e->action,
-				     .object_id = e->object_id, .before_json = e->before, .after_json = e->after };
+	const struct audit entry = { .user_id = e->user_id,
+				     .username = e->username,
+				     .remote_address = e->remote_address,
+				     .action = e->action,
+				     .object_id = e->object_id,
+				     .before_json = e->before,
+				     .after_json = e->after };
 
 	if (!answer)
 		return PL_E_NOMEM;

@@ -14,14 +14,22 @@ static const char *json_of(struct pg_conn *c, const ProtobufCMessage *m, const c
 enum pl_err db_audit_add(struct pg_conn *c, const struct audit *e, struct pl_why *why)
 {
 	static const struct pg_stmt add = { "audit_add",
-		"INSERT INTO audit (id, user_id, username, remote_address, action, object_id, before, after) VALUES ($1, $2,"
-		" coalesce($3, (SELECT username FROM users WHERE id = $2::uuid), ''),"
-		" coalesce($4, (SELECT remote_address FROM audit WHERE action = 'login' AND object_id = $9 LIMIT 1), ''),"
-		" $5, $6, $7, $8)" };
+					    "INSERT INTO audit (id, user_id, username, remote_address, action, "
+					    "object_id, before, after) VALUES ($1, $2,"
+					    " coalesce($3, (SELECT username FROM users WHERE id = $2::uuid), ''),"
+					    " coalesce($4, (SELECT remote_address FROM audit WHERE action = 'login' "
+					    "AND object_id = $9 LIMIT 1), ''),"
+					    " $5, $6, $7, $8)" };
 	char id[PL_ID_LEN];
-	const char *const params[] = { pl_id_new(id), e->user_id && pl_id_ok(e->user_id) ? e->user_id : NULL, pl_empty(e->username) ? NULL : e->username,
-				       e->remote_address, e->action, e->object_id ? e->object_id : "", json_of(c, e->before, e->before_json),
-				       json_of(c, e->after, e->after_json), e->session_id };
+	const char *const params[] = { pl_id_new(id),
+				       e->user_id && pl_id_ok(e->user_id) ? e->user_id : NULL,
+				       pl_empty(e->username) ? NULL : e->username,
+				       e->remote_address,
+				       e->action,
+				       e->object_id ? e->object_id : "",
+				       json_of(c, e->before, e->before_json),
+				       json_of(c, e->after, e->after_json),
+				       e->session_id };
 
 	return pg_exec(c, &add, params, PL_ARRAY_N(params), NULL, why);
 }
@@ -30,10 +38,10 @@ static char *text(struct pl_arena *a, const struct pg_rows *r, int row, int col)
 {
 	const char *s = pg_str(r, row, col);
 
-	return s ? pl_arena_strdup(a, s) : (char *)(uintptr_t)"";
+	return s ? pl_arena_strdup(a, s) : (char *)(uintptr_t) "";
 }
 
-static AU(AuditEntry) *read_entry(struct pl_arena *a, const struct pg_rows *r, int i)
+static AU(AuditEntry) * read_entry(struct pl_arena *a, const struct pg_rows *r, int i)
 {
 	AU(AuditEntry) *e = PL_NEW(a, AU(AuditEntry));
 
@@ -42,7 +50,8 @@ static AU(AuditEntry) *read_entry(struct pl_arena *a, const struct pg_rows *r, i
 	parley__auth__v1__audit_entry__init(e);
 	e->id = text(a, r, i, 0);
 	e->time = rpc_ts(a, pg_time_us(r, i, 1));
-	char **const fields[] = { &e->user_id, &e->username, &e->remote_address, &e->action, &e->object_id, &e->before, &e->after };
+	char **const fields[] = { &e->user_id,   &e->username, &e->remote_address, &e->action,
+				  &e->object_id, &e->before,   &e->after };
 	for (int k = 0; k < (int)PL_ARRAY_N(fields); k++) {
 		*fields[k] = text(a, r, i, 2 + k);
 		if (!*fields[k])
@@ -51,16 +60,21 @@ static AU(AuditEntry) *read_entry(struct pl_arena *a, const struct pg_rows *r, i
 	return e->id ? e : NULL;
 }
 
-enum pl_err db_audit_list(struct pg_conn *c, struct pl_arena *a, const AU(ListAuditEntriesRequest) *in, AU(ListAuditEntriesResponse) *out,
-			  struct pl_why *why)
+enum pl_err db_audit_list(struct pg_conn *c, struct pl_arena *a, const AU(ListAuditEntriesRequest) * in,
+			  AU(ListAuditEntriesResponse) * out, struct pl_why *why)
 {
-	static const struct pg_stmt list = { "audit_list",
+	static const struct pg_stmt list = {
+		"audit_list",
 		"SELECT id, at, user_id, username, remote_address, action, object_id, before, after FROM audit"
-		" WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR action = $2) AND ($3::uuid IS NULL OR id < $3)"
-		" ORDER BY id DESC LIMIT $4" };
+		" WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR action = $2) AND ($3::uuid IS NULL "
+		"OR id < $3)"
+		" ORDER BY id DESC LIMIT $4"
+	};
 	uint32_t size = in->page && in->page->size ? PL_MIN(in->page->size, 500u) : 50;
-	const char *const params[] = { pl_empty(in->user_id) ? NULL : in->user_id, pl_empty(in->action) ? NULL : in->action,
-				       in->page && !pl_empty(in->page->token) ? in->page->token : NULL, pg_int_param(c, size + 1) };
+	const char *const params[] = { pl_empty(in->user_id) ? NULL : in->user_id,
+				       pl_empty(in->action) ? NULL : in->action,
+				       in->page && !pl_empty(in->page->token) ? in->page->token : NULL,
+				       pg_int_param(c, size + 1) };
 	struct pg_rows *r;
 
 	if (params[0] && !pl_id_ok(params[0]))

@@ -16,8 +16,8 @@ Parley__Common__V1__EventMeta *event_meta(struct pl_arena *a, const char *node, 
 	return m->event_id && m->time && m->agent_id ? m : NULL;
 }
 
-enum pl_err event_user_changed(struct pg_conn *c, struct pl_arena *a, const char *node, const AU(User) *u, bool deleted,
-			       struct pl_why *why)
+enum pl_err event_user_changed(struct pg_conn *c, struct pl_arena *a, const char *node, const AU(User) * u,
+			       bool deleted, struct pl_why *why)
 {
 	AU(UserChanged) e = PARLEY__AUTH__V1__USER_CHANGED__INIT;
 	char *subject = pl_arena_printf(a, "ev.auth.user-changed.%s", u->id);

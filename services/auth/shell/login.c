@@ -1,18 +1,18 @@
-/* Login: throttle (Redis), look up (PostgreSQL), verify (argon2 on a pool thread), session (Redis), record (PostgreSQL), answer.
- * A wrong name and a wrong password take the same way and the same time. */
+/* Login: throttle (Redis), look up (PostgreSQL), verify (argon2 on a pool thread), session (Redis), record
+ * (PostgreSQL), answer. A wrong name and a wrong password take the same way and the same time. */
 #include "../engine/policy.h"
 #include "auth.h"
 
 struct login {
 	struct auth *a;
 	struct rpc_call *call;
-	const AU(LoginRequest) *in;
+	const AU(LoginRequest) * in;
 	char username[65];
 	const char *address;
-	struct user_row row;	/* row.user NULL: no such user */
+	struct user_row row; /* row.user NULL: no such user */
 	struct argon_job argon;
 	struct session session;
-	const char *failed;	/* reason as in LoginFailed; NULL: signed in */
+	const char *failed; /* reason as in LoginFailed; NULL: signed in */
 	int64_t wait_ms;
 	char rehash[CRYPTO_PASSWORD_LEN];
 };
@@ -23,7 +23,10 @@ static enum pl_err record_failure(struct login *l, struct pg_conn *db, struct pl
 {
 	AU(LoginFailed) e = PARLEY__AUTH__V1__LOGIN_FAILED__INIT;
 	const char *user_id = l->row.user ? l->row.user->id : NULL;
-	const struct audit entry = { .user_id = user_id, .username = l->username, .remote_address = l->address, .action = "login.failed",
+	const struct audit entry = { .user_id = user_id,
+				     .username = l->username,
+				     .remote_address = l->address,
+				     .action = "login.failed",
 				     .after_json = pl_arena_printf(l->call->arena, "{\"reason\":\"%s\"}", l->failed) };
 	char *subject = pl_arena_printf(l->call->arena, "ev.auth.login-failed.%s", user_id ? user_id : "unknown");
 
@@ -45,7 +48,10 @@ static enum pl_err record_success(struct login *l, struct pg_conn *db, struct pl
 {
 	AU(SessionStarted) e = PARLEY__AUTH__V1__SESSION_STARTED__INIT;
 	const AU(User) *u = l->row.user;
-	const struct audit entry = { .user_id = u->id, .username = u->username, .remote_address = l->address, .action = "login",
+	const struct audit entry = { .user_id = u->id,
+				     .username = u->username,
+				     .remote_address = l->address,
+				     .action = "login",
 				     .object_id = l->session.id };
 	char *subject = pl_arena_printf(l->call->arena, "ev.auth.session-started.%s", l->session.id);
 
@@ -123,7 +129,7 @@ static void record(struct login *l, const char *failed)
 
 /* --- the way there --- */
 
-static void on_session(void *arg, enum pl_err err, const AU(CheckSessionResponse) *s, const struct pl_why *why)
+static void on_session(void *arg, enum pl_err err, const AU(CheckSessionResponse) * s, const struct pl_why *why)
 {
 	struct login *l = arg;
 
@@ -190,7 +196,9 @@ static void on_found(void *arg, enum pl_err err, const struct pl_why *why)
 		return;
 	}
 	if (!err) {
-		l->argon = (struct argon_job){ .password = l->in->password, .done = on_verified, .arg = l,
+		l->argon = (struct argon_job){ .password = l->in->password,
+					       .done = on_verified,
+					       .arg = l,
 					       .hash = l->row.user ? l->row.password_hash : l->a->dummy_hash };
 		err = argon_run(l->a, &l->argon, &here);
 		why = &here;

@@ -9,13 +9,16 @@ static enum pl_err logout_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	struct auth *a = c->arg;
 	AU(SessionEnded) e = PARLEY__AUTH__V1__SESSION_ENDED__INIT;
 	AU(LogoutResponse) *answer = PL_NEW(c->arena, AU(LogoutResponse));
-	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "logout", .object_id = c->actor.session_id };
+	const struct audit entry = { .user_id = c->actor.user_id,
+				     .session_id = c->actor.session_id,
+				     .action = "logout",
+				     .object_id = c->actor.session_id };
 	char *subject = pl_arena_printf(c->arena, "ev.auth.session-ended.%s", c->actor.session_id);
 
 	e.meta = event_meta(c->arena, bus_node(a->app->bus), c->actor.user_id);
 	e.session_id = c->actor.session_id;
 	e.user_id = c->actor.user_id;
-	e.reason = (char *)(uintptr_t)"logout";
+	e.reason = (char *)(uintptr_t) "logout";
 	if (!answer || !subject || !e.meta)
 		return PL_E_NOMEM;
 	parley__auth__v1__logout_response__init(answer);
@@ -24,7 +27,7 @@ static enum pl_err logout_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	return err ? err : outbox_add(db, "auth", subject, &e.base, why);
 }
 
-static void on_ended(void *arg, enum pl_err err, const AU(CheckSessionResponse) *s, const struct pl_why *why)
+static void on_ended(void *arg, enum pl_err err, const AU(CheckSessionResponse) * s, const struct pl_why *why)
 {
 	struct rpc_call *c = arg;
 	struct auth *a = c->arg;
@@ -48,7 +51,8 @@ static bool has_session(struct rpc_call *c)
 void rpc_logout(struct rpc_call *c)
 {
 	if (has_session(c))
-		session_end(c->arg, c->actor.session_id, on_ended, c); /* first of all: afterwards nobody gets in with it */
+		session_end(c->arg, c->actor.session_id, on_ended,
+			    c); /* first of all: afterwards nobody gets in with it */
 }
 
 /* --- GetMe --- */
@@ -81,7 +85,7 @@ void rpc_get_me(struct rpc_call *c)
 struct change {
 	struct auth *a;
 	struct rpc_call *call;
-	const AU(ChangePasswordRequest) *in;
+	const AU(ChangePasswordRequest) * in;
 	struct user_row row;
 	struct argon_job argon;
 };
@@ -91,7 +95,9 @@ static enum pl_err store_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMe
 	AU(ChangePasswordResponse) *answer = PL_NEW(c->arena, AU(ChangePasswordResponse));
 	struct auth *a = c->arg;
 	struct change *k = c->state;
-	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "user.password",
+	const struct audit entry = { .user_id = c->actor.user_id,
+				     .session_id = c->actor.session_id,
+				     .action = "user.password",
 				     .object_id = c->actor.user_id };
 	struct user_row row;
 
@@ -161,11 +167,14 @@ static void on_throttle(void *arg, enum pl_err err, int64_t wait_ms, const struc
 	struct pl_why here = { 0 };
 
 	if (!err && wait_ms > 0) {
-		err = pl_why_set(&here, PL_E_FULL, "too many attempts; try again in %" PRId64 " s", (wait_ms + 999) / 1000);
+		err = pl_why_set(&here, PL_E_FULL, "too many attempts; try again in %" PRId64 " s",
+				 (wait_ms + 999) / 1000);
 		why = &here;
 	}
 	if (!err) {
-		k->argon = (struct argon_job){ .password = k->in->old_password, .hash = k->row.password_hash, .done = on_old_verified, .arg = k };
+		k->argon = (struct argon_job){
+			.password = k->in->old_password, .hash = k->row.password_hash, .done = on_old_verified, .arg = k
+		};
 		err = argon_run(k->a, &k->argon, &here);
 		why = &here;
 	}
@@ -187,7 +196,8 @@ static void on_read(void *arg, enum pl_err err, const struct pl_why *why)
 	if (err)
 		rpc_fail(k->call, err, why);
 	else
-		throttle_attempt(k->a, k->row.user->username, "", on_throttle, k); /* a stolen session must not guess the password */
+		throttle_attempt(k->a, k->row.user->username, "", on_throttle,
+				 k); /* a stolen session must not guess the password */
 }
 
 void rpc_change_password(struct rpc_call *c)
@@ -202,8 +212,9 @@ void rpc_change_password(struct rpc_call *c)
 		return;
 	}
 	*k = (struct change){ .a = c->arg, .call = c, .in = (const void *)c->in };
-	enum pl_err err = strlen(k->in->old_password) > PASSWORD_MAX ? pl_why_field(&why, PL_E_DENIED, "old_password", "is wrong")
-								      : pg_read(k->a->pg, read_job, on_read, k);
+	enum pl_err err = strlen(k->in->old_password) > PASSWORD_MAX
+				  ? pl_why_field(&why, PL_E_DENIED, "old_password", "is wrong")
+				  : pg_read(k->a->pg, read_job, on_read, k);
 	if (err)
 		rpc_fail(c, err, &why);
 }

@@ -5,9 +5,15 @@
 
 #define KEY_MAX 128
 
-int64_t session_expires_us(const struct auth *a) { return pl_wall_us() + a->cfg->session_s * PL_US_PER_S; }
+int64_t session_expires_us(const struct auth *a)
+{
+	return pl_wall_us() + a->cfg->session_s * PL_US_PER_S;
+}
 
-void session_hash(const char *token, char hash[65]) { crypto_sha256_hex(token, strlen(token), hash); }
+void session_hash(const char *token, char hash[65])
+{
+	crypto_sha256_hex(token, strlen(token), hash);
+}
 
 static const char *key(char out[KEY_MAX], const char *kind, const char *id)
 {
@@ -20,7 +26,7 @@ struct op {
 	session_fn fn;
 	void *arg;
 	char id[PL_ID_LEN], hash[65], user_id[PL_ID_LEN], except[PL_ID_LEN], reason[24];
-	char *json;	/* to be written */
+	char *json; /* to be written */
 };
 
 static struct op *op_new(struct auth *a, session_fn fn, void *arg)
@@ -36,7 +42,7 @@ static struct op *op_new(struct auth *a, session_fn fn, void *arg)
 }
 
 /* Frees o and reports. */
-static void op_end(struct op *o, enum pl_err err, const AU(CheckSessionResponse) *s)
+static void op_end(struct op *o, enum pl_err err, const AU(CheckSessionResponse) * s)
 {
 	struct pl_why why = { 0 };
 	session_fn fn = o->fn;
@@ -61,19 +67,19 @@ static void no_memory(session_fn fn, void *arg)
 		fn(arg, PL_E_NOMEM, NULL, &why);
 }
 
-static AU(CheckSessionResponse) *parse(struct auth *a, const struct redis_val *v)
+static AU(CheckSessionResponse) * parse(struct auth *a, const struct redis_val *v)
 {
 	ProtobufCMessage *m;
 	struct pl_why why;
 
-	if (v->kind != REDIS_STR ||
-	    rpc_from_json(&parley__auth__v1__check_session_response__descriptor, v->s, v->len, pl_loop_tmp(a->app->loop), &m, &why))
+	if (v->kind != REDIS_STR || rpc_from_json(&parley__auth__v1__check_session_response__descriptor, v->s, v->len,
+						  pl_loop_tmp(a->app->loop), &m, &why))
 		return NULL;
 	AU(CheckSessionResponse) *s = (void *)m;
 	return s->user ? s : NULL;
 }
 
-static char *to_json(struct auth *a, const char *session_id, const AU(User) *user)
+static char *to_json(struct auth *a, const char *session_id, const AU(User) * user)
 {
 	AU(CheckSessionResponse) s = PARLEY__AUTH__V1__CHECK_SESSION_RESPONSE__INIT;
 	struct pl_why why;
@@ -87,9 +93,12 @@ static char *to_json(struct auth *a, const char *session_id, const AU(User) *use
 
 /* --- start --- */
 
-static void on_stored(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why) { op_end(arg, err, NULL); }
+static void on_stored(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why)
+{
+	op_end(arg, err, NULL);
+}
 
-void session_start(struct auth *a, struct session *s, const AU(User) *user, session_fn fn, void *arg)
+void session_start(struct auth *a, struct session *s, const AU(User) * user, session_fn fn, void *arg)
 {
 	char k1[KEY_MAX], k2[KEY_MAX], k3[KEY_MAX], ttl[24];
 	struct op *o = op_new(a, fn, arg);
@@ -156,7 +165,10 @@ void session_check(struct auth *a, const char *token, session_fn fn, void *arg)
 
 /* --- end --- */
 
-static void on_ended(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why) { op_end(arg, err, NULL); }
+static void on_ended(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why)
+{
+	op_end(arg, err, NULL);
+}
 
 static void on_sid(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why)
 {
@@ -198,7 +210,8 @@ static void tell_ended(struct auth *a, const char *session_id, const char *user_
 	e.user_id = (char *)(uintptr_t)user_id;
 	e.reason = (char *)(uintptr_t)reason;
 	if (!subject || !e.meta || rpc_emit(a->app->bus, subject, e.meta->event_id, &e.base, NULL, NULL))
-		log_warn("session.ended-untold", LOG_S("session", session_id)); /* api's cache forgets it within seconds all the same */
+		log_warn("session.ended-untold",
+			 LOG_S("session", session_id)); /* api's cache forgets it within seconds all the same */
 }
 
 static void on_one_of_all(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why)
@@ -208,7 +221,8 @@ static void on_one_of_all(void *arg, enum pl_err err, const struct redis_val *v,
 	char k1[KEY_MAX], k2[KEY_MAX], k3[KEY_MAX];
 
 	if (s && !pl_streq(s->session_id, o->except)) {
-		err = REDIS_CMD(o->a->redis, NULL, NULL, "DEL", key(k1, "session", o->hash), key(k2, "sid", s->session_id));
+		err = REDIS_CMD(o->a->redis, NULL, NULL, "DEL", key(k1, "session", o->hash),
+				key(k2, "sid", s->session_id));
 		if (!err)
 			err = REDIS_CMD(o->a->redis, NULL, NULL, "SREM", key(k3, "of", o->user_id), o->hash);
 		tell_ended(o->a, s->session_id, o->user_id, o->reason);
@@ -272,7 +286,7 @@ static void on_refresh_sid(void *arg, enum pl_err err, const struct redis_val *v
 	op_end(o, err, NULL);
 }
 
-void session_refresh(struct auth *a, const char *session_id, const AU(User) *user)
+void session_refresh(struct auth *a, const char *session_id, const AU(User) * user)
 {
 	struct op *o = op_new(a, NULL, NULL);
 	const char *json = to_json(a, session_id, user);

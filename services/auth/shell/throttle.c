@@ -3,27 +3,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* An attempt counts when it begins and is taken back when it succeeds, so that many at once cannot slip through. Beyond the
- * free ones each sets a lock twice as long as the one before, at most 15 minutes; counters live for an hour. An office behind one
- * address has more free ones than a name. */
+/* An attempt counts when it begins and is taken back when it succeeds, so that many at once cannot slip through. Beyond
+ * the free ones each sets a lock twice as long as the one before, at most 15 minutes; counters live for an hour. An
+ * office behind one address has more free ones than a name. */
 #define FREE_NAME "5"
 #define FREE_ADDRESS "100"
-static const char attempt_lua[] =
-	"local wait = math.max(redis.call('PTTL', KEYS[2]), redis.call('PTTL', KEYS[4]))\n"
-	"if wait > 0 then return wait end\n"
-	"for i = 1, 2 do\n"
-	"  local n = redis.call('INCR', KEYS[2 * i - 1])\n"
-	"  redis.call('PEXPIRE', KEYS[2 * i - 1], 3600000)\n"
-	"  local over = n - tonumber(ARGV[i])\n"
-	"  if over > 0 then redis.call('SET', KEYS[2 * i], '1', 'PX', math.min(1000 * 2 ^ (math.min(over, 20) - 1), 900000)) end\n"
-	"end\n"
-	"return 0\n";
-static const char success_lua[] =
-	"redis.call('DEL', KEYS[1], KEYS[2])\n"
-	"local n = redis.call('DECR', KEYS[3])\n"
-	"if n <= 0 then redis.call('DEL', KEYS[3]) end\n"
-	"if n <= tonumber(ARGV[2]) then redis.call('DEL', KEYS[4]) end\n"
-	"return 0\n";
+static const char attempt_lua[] = "local wait = math.max(redis.call('PTTL', KEYS[2]), redis.call('PTTL', KEYS[4]))\n"
+				  "if wait > 0 then return wait end\n"
+				  "for i = 1, 2 do\n"
+				  "  local n = redis.call('INCR', KEYS[2 * i - 1])\n"
+				  "  redis.call('PEXPIRE', KEYS[2 * i - 1], 3600000)\n"
+				  "  local over = n - tonumber(ARGV[i])\n"
+				  "  if over > 0 then redis.call('SET', KEYS[2 * i], '1', 'PX', math.min(1000 * 2 ^ "
+				  "(math.min(over, 20) - 1), 900000)) end\n"
+				  "end\n"
+				  "return 0\n";
+static const char success_lua[] = "redis.call('DEL', KEYS[1], KEYS[2])\n"
+				  "local n = redis.call('DECR', KEYS[3])\n"
+				  "if n <= 0 then redis.call('DEL', KEYS[3]) end\n"
+				  "if n <= tonumber(ARGV[2]) then redis.call('DEL', KEYS[4]) end\n"
+				  "return 0\n";
 
 struct keys {
 	char fail_name[160], lock_name[160], fail_addr[160], lock_addr[160];
@@ -70,8 +69,8 @@ void throttle_attempt(struct auth *a, const char *username, const char *address,
 	make_keys(&k, username, address);
 	if (t)
 		*t = (struct attempt){ fn, arg };
-	enum pl_err err = t ? REDIS_CMD(a->redis, on_attempt, t, "EVAL", attempt_lua, "4", k.fail_name, k.lock_name, k.fail_addr,
-					k.lock_addr, FREE_NAME, FREE_ADDRESS)
+	enum pl_err err = t ? REDIS_CMD(a->redis, on_attempt, t, "EVAL", attempt_lua, "4", k.fail_name, k.lock_name,
+					k.fail_addr, k.lock_addr, FREE_NAME, FREE_ADDRESS)
 			    : PL_E_NOMEM;
 	if (!err)
 		return;
@@ -85,6 +84,7 @@ void throttle_success(struct auth *a, const char *username, const char *address)
 	struct keys k;
 
 	make_keys(&k, username, address);
-	if (REDIS_CMD(a->redis, NULL, NULL, "EVAL", success_lua, "4", k.fail_name, k.lock_name, k.fail_addr, k.lock_addr, FREE_NAME, FREE_ADDRESS))
+	if (REDIS_CMD(a->redis, NULL, NULL, "EVAL", success_lua, "4", k.fail_name, k.lock_name, k.fail_addr,
+		      k.lock_addr, FREE_NAME, FREE_ADDRESS))
 		log_debug("throttle.success-lost"); /* the counter ends by itself within the hour */
 }

@@ -11,12 +11,13 @@ enum pl_err password_need(const char *password, const char *username, const char
 	return pl_utf8_ok(password, strlen(password)) ? PL_OK : pl_why_field(why, PL_E_FORMAT, field, "is not UTF-8");
 }
 
-enum pl_err user_check(AU(User) *u, struct pl_arena *a, struct pl_why *why)
+enum pl_err user_check(AU(User) * u, struct pl_arena *a, struct pl_why *why)
 {
 	char name[65];
 
 	if (!username_normalise(u->username, name))
-		return pl_why_field(why, PL_E_FORMAT, "user.username", "must be 2 to 64 of a-z, 0-9, '.', '_', '@' and '-'");
+		return pl_why_field(why, PL_E_FORMAT, "user.username",
+				    "must be 2 to 64 of a-z, 0-9, '.', '_', '@' and '-'");
 	u->username = pl_arena_strdup(a, name);
 	if (strlen(u->full_name) > 200)
 		return pl_why_field(why, PL_E_FORMAT, "user.full_name", "must have at most 200 bytes");
@@ -73,8 +74,14 @@ static void read_with(struct rpc_call *c, rpc_job_fn job)
 		rpc_on_db(c, a->pg, true, job, NULL);
 }
 
-void rpc_list_users(struct rpc_call *c) { read_with(c, list_job); }
-void rpc_get_user(struct rpc_call *c) { read_with(c, get_job); }
+void rpc_list_users(struct rpc_call *c)
+{
+	read_with(c, list_job);
+}
+void rpc_get_user(struct rpc_call *c)
+{
+	read_with(c, get_job);
+}
 
 /* --- writing --- */
 
@@ -82,10 +89,10 @@ void rpc_get_user(struct rpc_call *c) { read_with(c, get_job); }
 struct write {
 	struct auth *a;
 	struct rpc_call *call;
-	AU(User) *user;			/* as wanted */
-	const char *password;		/* "": unchanged */
+	AU(User) * user;      /* as wanted */
+	const char *password; /* "": unchanged */
 	struct argon_job argon;
-	AU(User) *before, *now;
+	AU(User) * before, *now;
 	rpc_job_fn job;
 	bool end_sessions;
 	const char *reason;
@@ -101,8 +108,12 @@ static enum pl_err tell(struct rpc_call *c, struct pg_conn *db, const char *acti
 	if (err)
 		return err;
 	w->now = row.user;
-	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = action, .object_id = w->user->id,
-				     .before = w->before ? &w->before->base : NULL, .after = &w->now->base };
+	const struct audit entry = { .user_id = c->actor.user_id,
+				     .session_id = c->actor.session_id,
+				     .action = action,
+				     .object_id = w->user->id,
+				     .before = w->before ? &w->before->base : NULL,
+				     .after = &w->now->base };
 	err = db_audit_add(db, &entry, why);
 	return err ? err : event_user_changed(db, c->arena, bus_node(w->a->app->bus), w->now, false, why);
 }
@@ -164,7 +175,11 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	if (err)
 		return err;
 	w->before = row.user;
-	const struct audit entry = { .user_id = c->actor.user_id, .session_id = c->actor.session_id, .action = "user.delete", .object_id = w->user->id, .before = &w->before->base };
+	const struct audit entry = { .user_id = c->actor.user_id,
+				     .session_id = c->actor.session_id,
+				     .action = "user.delete",
+				     .object_id = w->user->id,
+				     .before = &w->before->base };
 	err = db_user_delete(db, w->user->id, why);
 	if (!err && w->before->role == PARLEY__AUTH__V1__ROLE__ROLE_ADMIN)
 		err = db_user_admin_left(db, why);
@@ -200,7 +215,8 @@ static void on_hashed(void *arg)
 		rpc_fail(w->call, PL_E_NOMEM, NULL);
 }
 
-static struct write *write_new(struct rpc_call *c, AU(User) *user, const char *password, rpc_job_fn job, struct pl_why *why)
+static struct write *write_new(struct rpc_call *c, AU(User) * user, const char *password, rpc_job_fn job,
+			       struct pl_why *why)
 {
 	struct write *w = PL_NEW(c->arena, struct write);
 

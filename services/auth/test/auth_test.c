@@ -22,7 +22,10 @@ static struct pl_arena *a;
 static struct pl_why why;
 static char secret[] = "/tmp/parley-auth-XXXXXX";
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
 struct said {
 	bool done;
@@ -30,7 +33,10 @@ struct said {
 	struct pl_why why;
 	ProtobufCMessage *out;
 };
-static bool is_done(void *arg) { return ((struct said *)arg)->done; }
+static bool is_done(void *arg)
+{
+	return ((struct said *)arg)->done;
+}
 
 static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *w)
 {
@@ -59,7 +65,7 @@ static enum pl_err login(const char *username, const char *password)
 
 	in.username = (char *)(uintptr_t)username;
 	in.password = (char *)(uintptr_t)password;
-	in.remote_address = (char *)(uintptr_t)"192.0.2.7";
+	in.remote_address = (char *)(uintptr_t) "192.0.2.7";
 	return ask(SERVICE(auth_service), "Login", &in, "");
 }
 
@@ -92,7 +98,7 @@ static char *admin_actor(void)
 	return actor;
 }
 
-static AU(User) *make_user(const char *admin, const char *username, Parley__Auth__V1__Role role)
+static AU(User) * make_user(const char *admin, const char *username, Parley__Auth__V1__Role role)
 {
 	AU(CreateUserRequest) in = INIT(CREATE_USER_REQUEST);
 	AU(User) u = INIT(USER);
@@ -153,12 +159,20 @@ static void teardown(void)
 /* --- tests --- */
 
 static int ended;
-static void on_event(void *arg, const struct bus_msg *m) { ended += strncmp(m->subject, "ev.auth.session-ended.", 22) == 0; }
-static bool has_ended(void *arg) { return ended >= *(int *)arg; }
+static void on_event(void *arg, const struct bus_msg *m)
+{
+	ended += strncmp(m->subject, "ev.auth.session-ended.", 22) == 0;
+}
+static bool has_ended(void *arg)
+{
+	return ended >= *(int *)arg;
+}
 
 static struct bus_tail *follow(void)
 {
-	struct bus_tail_cfg c = { .stream = "LEDGER", .from_seq = 1, .filter = "ev.auth.session-ended.>", .fn = on_event };
+	struct bus_tail_cfg c = {
+		.stream = "LEDGER", .from_seq = 1, .filter = "ev.auth.session-ended.>", .fn = on_event
+	};
 	struct bus_tail *t;
 
 	ended = 0;
@@ -196,13 +210,14 @@ START_TEST(wrong_name_and_wrong_password_are_told_alike_and_throttled_alike)
 	static const char *const names[] = { "nobody-at-all", "throttled" };
 	for (size_t k = 0; k < 2; k++) {
 		int tries = 1;
-		/* each one over the free ones locks for twice as long; at the third the lock outlives the next question */
+		/* each one over the free ones locks for twice as long; at the third the lock outlives the next question
+		 */
 		while ((login(names[k], "Wrong-123x") == PL_E_AUTH || !strstr(last.why.text, "in 4 s")) && tries < 2000)
 			tries++;
 		ck_assert_int_eq(last.err, PL_E_FULL);
 	}
 	ck_assert_int_eq(login("throttled", PASSWORD), PL_E_FULL); /* the right one too, for a while */
-	ck_assert_int_eq(login("admin", ADMIN_PASSWORD), PL_OK); /* others are not concerned */
+	ck_assert_int_eq(login("admin", ADMIN_PASSWORD), PL_OK);   /* others are not concerned */
 }
 END_TEST
 
@@ -212,10 +227,10 @@ START_TEST(a_password_meets_the_policy)
 	AU(CreateUserRequest) in = INIT(CREATE_USER_REQUEST);
 	AU(User) u = INIT(USER);
 
-	u.username = (char *)(uintptr_t)"weak";
+	u.username = (char *)(uintptr_t) "weak";
 	u.role = PARLEY__AUTH__V1__ROLE__ROLE_AGENT;
 	in.user = &u;
-	in.password = (char *)(uintptr_t)"password";
+	in.password = (char *)(uintptr_t) "password";
 	ck_assert_int_eq(ask(SERVICE(user_service), "CreateUser", &in, admin), PL_E_STATE);
 	ck_assert_str_eq(last.why.field, "password");
 }
@@ -228,8 +243,8 @@ START_TEST(a_changed_password_ends_the_other_sessions)
 
 	make_user(admin, "changer", PARLEY__AUTH__V1__ROLE__ROLE_AGENT);
 	char *token = signed_in("changer", PASSWORD, &mine), *other = signed_in("changer", PASSWORD, &other_actor);
-	in.old_password = (char *)(uintptr_t)"Wrong-123x";
-	in.new_password = (char *)(uintptr_t)"Newer-12x";
+	in.old_password = (char *)(uintptr_t) "Wrong-123x";
+	in.new_password = (char *)(uintptr_t) "Newer-12x";
 	ck_assert_int_eq(ask(SERVICE(auth_service), "ChangePassword", &in, mine), PL_E_DENIED);
 	ck_assert_str_eq(last.why.field, "old_password");
 	in.old_password = (char *)(uintptr_t)PASSWORD;
@@ -243,7 +258,7 @@ START_TEST(a_changed_password_ends_the_other_sessions)
 }
 END_TEST
 
-static enum pl_err update(const char *actor, AU(User) *u)
+static enum pl_err update(const char *actor, AU(User) * u)
 {
 	AU(UpdateUserRequest) in = INIT(UPDATE_USER_REQUEST);
 
@@ -257,7 +272,7 @@ START_TEST(an_update_needs_the_newest_revision_and_a_disabled_user_is_out)
 	AU(User) *u = make_user(admin, "leaver", PARLEY__AUTH__V1__ROLE__ROLE_AGENT);
 	char *token = signed_in("leaver", PASSWORD, &actor);
 
-	u->full_name = (char *)(uintptr_t)"Leaving Soon";
+	u->full_name = (char *)(uintptr_t) "Leaving Soon";
 	ck_assert_int_eq(update(admin, u), PL_OK);
 	ck_assert_int_eq(update(admin, u), PL_E_CONFLICT);
 	ck_assert_str_eq(last.why.field, "user.revision");
@@ -313,7 +328,7 @@ START_TEST(lists_come_in_pages_and_can_be_searched)
 	for (int i = 0; i < 5; i++)
 		make_user(admin, pl_arena_printf(a, "page_%d", i), PARLEY__AUTH__V1__ROLE__ROLE_AGENT);
 	in.page = &page;
-	in.search = (char *)(uintptr_t)"page_"; /* the underscore is no wildcard */
+	in.search = (char *)(uintptr_t) "page_"; /* the underscore is no wildcard */
 	page.size = 2;
 	do {
 		ck_assert_int_eq(ask(SERVICE(user_service), "ListUsers", &in, admin), PL_OK);
@@ -345,9 +360,10 @@ START_TEST(everything_is_in_the_audit_log_and_no_password_is)
 	bool created = false, failed = false;
 	for (size_t i = 0; i < out->n_entries; i++) {
 		AU(AuditEntry) *e = out->entries[i];
-		failed |= pl_streq(e->action, "login.failed") && pl_streq(e->username, "audited") && pl_streq(e->remote_address, "192.0.2.7");
-		created |= pl_streq(e->action, "user.create") && strstr(e->after, "audited") && pl_streq(e->username, "admin") &&
-			   pl_streq(e->remote_address, "192.0.2.7");
+		failed |= pl_streq(e->action, "login.failed") && pl_streq(e->username, "audited") &&
+			  pl_streq(e->remote_address, "192.0.2.7");
+		created |= pl_streq(e->action, "user.create") && strstr(e->after, "audited") &&
+			   pl_streq(e->username, "admin") && pl_streq(e->remote_address, "192.0.2.7");
 	}
 	ck_assert(failed);
 	ck_assert(created);
@@ -356,7 +372,10 @@ START_TEST(everything_is_in_the_audit_log_and_no_password_is)
 }
 END_TEST
 
-static bool login_works(void *arg) { return login("admin", ADMIN_PASSWORD) == PL_OK; }
+static bool login_works(void *arg)
+{
+	return login("admin", ADMIN_PASSWORD) == PL_OK;
+}
 
 START_TEST(without_redis_nobody_gets_in_and_a_wiped_one_ends_sessions_only)
 {

@@ -7,12 +7,18 @@
 static const struct {
 	const char *password, *username;
 	enum password_fault fault;
-} passwords[] = { /* FEATURES AD-02 */
-	{ "Abcdef1!", "marta", PASSWORD_OK },	      { "Abcde1!", "marta", PASSWORD_SHORT },
-	{ "ABCDEF1!", "marta", PASSWORD_NO_LOWER },   { "abcdef1!", "marta", PASSWORD_NO_UPPER },
-	{ "Abcdefg!", "marta", PASSWORD_NO_DIGIT },   { "Abcdefg1", "marta", PASSWORD_NO_SPECIAL },
-	{ "xMarta1!yz", "marta", PASSWORD_HAS_USERNAME }, { "Ab1!\xc3\xa8\xc3\xa8\xc3\xa8", "marta", PASSWORD_SHORT },
-	{ "Ab1\xc3\xa8\xc3\xa8\xc3\xa8\xc3\xa8\xc3\xa8", "marta", PASSWORD_OK }, { "", "", PASSWORD_SHORT },
+} passwords[] = {
+	/* FEATURES AD-02 */
+	{ "Abcdef1!", "marta", PASSWORD_OK },
+	{ "Abcde1!", "marta", PASSWORD_SHORT },
+	{ "ABCDEF1!", "marta", PASSWORD_NO_LOWER },
+	{ "abcdef1!", "marta", PASSWORD_NO_UPPER },
+	{ "Abcdefg!", "marta", PASSWORD_NO_DIGIT },
+	{ "Abcdefg1", "marta", PASSWORD_NO_SPECIAL },
+	{ "xMarta1!yz", "marta", PASSWORD_HAS_USERNAME },
+	{ "Ab1!\xc3\xa8\xc3\xa8\xc3\xa8", "marta", PASSWORD_SHORT },
+	{ "Ab1\xc3\xa8\xc3\xa8\xc3\xa8\xc3\xa8\xc3\xa8", "marta", PASSWORD_OK },
+	{ "", "", PASSWORD_SHORT },
 };
 
 START_TEST(a_password_meets_every_rule_or_names_the_broken_one)
@@ -52,7 +58,8 @@ START_TEST(locale_zone_and_email_are_checked_for_form)
 {
 	ck_assert(locale_ok("it-IT") && locale_ok("") && !locale_ok("it_IT"));
 	ck_assert(time_zone_ok("America/Argentina/Buenos_Aires") && !time_zone_ok("Rome;drop"));
-	ck_assert(email_ok("a@b") && email_ok("") && !email_ok("a@") && !email_ok("@b") && !email_ok("a@b@c") && !email_ok("a b@c"));
+	ck_assert(email_ok("a@b") && email_ok("") && !email_ok("a@") && !email_ok("@b") && !email_ok("a@b@c") &&
+		  !email_ok("a b@c"));
 }
 END_TEST
 
@@ -61,7 +68,8 @@ int main(void)
 	TCase *tc = tcase_create("policy");
 	Suite *s = suite_create("auth policy");
 
-	tcase_add_loop_test(tc, a_password_meets_every_rule_or_names_the_broken_one, 0, (int)(sizeof(passwords) / sizeof(passwords[0])));
+	tcase_add_loop_test(tc, a_password_meets_every_rule_or_names_the_broken_one, 0,
+			    (int)(sizeof(passwords) / sizeof(passwords[0])));
 	tcase_add_test(tc, a_password_of_257_bytes_is_too_long);
 	tcase_add_test(tc, names_are_lower_cased_and_of_few_characters);
 	tcase_add_test(tc, locale_zone_and_email_are_checked_for_form);
