@@ -408,7 +408,7 @@ void clips_close(struct clips *c)
 		return;
 	tts_close(c->tts);
 	while (c->loading > 0)
-		pl_loop_turn(c->main);
+		loop_wait(c->main);
 	HASH_ITER(hh, c->table, e, next)
 	{
 		HASH_DEL(c->table, e);

@@ -31,7 +31,7 @@ struct core {
 	struct rec_writer *writer;
 	struct wrtc_cert *cert;
 	_Atomic uint64_t events_lost;
-	bool closing, draining;
+	bool closing, draining, salvaging;
 };
 
 struct pl_loop *core_loop(struct core *c)
@@ -132,13 +132,17 @@ static void late_done(struct job *j)
 static void send_late(struct late *l)
 {
 	struct place *p = place_find(l->c, l->room);
-	if (!p || p->gone || l->c->closing || pl_loop_post(p->w->loop, worker_run_job, &l->job)) {
+	if (!p || p->gone || l->c->closing) {
 		play_list_free(l->op.list);
 		free(l);
 		return;
 	}
 	p->jobs++;
 	l->job.worker = p->w;
+	if (pl_loop_post(p->w->loop, worker_run_job, &l->job)) {
+		log_warn("player.lost", LOG_S("room", l->room), LOG_S("player", l->player));
+		job_finish(&l->job);
+	}
 }
 
 static void resolved(void *arg, struct play_list *list)
@@ -401,7 +405,7 @@ static void salvage_work(void *arg)
 
 static void salvage_done(void *arg)
 {
-	(void)arg;
+	((struct core *)arg)->salvaging = false;
 }
 
 static enum pl_err open_workers(struct core *c, struct pl_why *why)
@@ -434,8 +438,10 @@ enum pl_err core_open(struct core **ret, struct pl_loop *main, const struct core
 		err = wrtc_cert_new(&c->cert, why);
 	if (!err)
 		err = open_workers(c, why);
-	if (!err && cfg->master_key)
+	if (!err && cfg->master_key) {
 		err = pl_loop_work(main, salvage_work, salvage_done, c);
+		c->salvaging = !err;
+	}
 	if (err) {
 		core_close(c);
 		return err;
@@ -450,6 +456,8 @@ void core_close(struct core *c)
 	if (!c)
 		return;
 	c->closing = true;
+	while (c->salvaging)
+		loop_wait(c->main);
 	for (int i = 0; i < c->n_workers; i++)
 		worker_close(c->workers[i]);
 	free(c->workers);

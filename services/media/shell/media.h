@@ -58,6 +58,8 @@ PL_MUST enum pl_err ports_take(struct ports *p, const char *ip, bool mux, uint16
 			       struct pl_why *why);
 void ports_give(struct ports *p, uint16_t port);
 
+/** One turn of a loop that waits for something to end, without spinning. */
+void loop_wait(struct pl_loop *l);
 /** The calling thread gives way to the workers: files, cryptography, speech can wait, packets cannot. */
 void thread_background(void);
 

@@ -1,6 +1,7 @@
 /* Sockets, addresses, and the worker's share of the port range. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -85,6 +86,13 @@ enum pl_err net_socket(const char *ip, uint16_t port, int *ret_fd, struct pl_why
 	}
 	*ret_fd = fd;
 	return PL_OK;
+}
+
+void loop_wait(struct pl_loop *l)
+{
+	struct pollfd p = { .fd = pl_loop_backend_fd(l), .events = POLLIN };
+	poll(&p, 1, 10);
+	pl_loop_turn(l);
 }
 
 void thread_background(void)

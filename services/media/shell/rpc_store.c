@@ -414,7 +414,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	while (s->jobs > 0)
-		pl_loop_turn(s->m->app->loop);
+		loop_wait(s->m->app->loop);
 	drop_readers(s, NULL);
 	free(s);
 }

@@ -173,7 +173,7 @@ void tts_close(struct tts *t)
 			sched_yield();
 		pthread_join(t->thread, NULL);
 		while (atomic_load(&t->waiting) > 0) /* answers on their way */
-			pl_loop_turn(t->main);
+			loop_wait(t->main);
 	}
 	pl_loop_free(t->loop);
 	free(t);
