@@ -269,24 +269,24 @@ enum pl_err menu_flow(struct step *s)
 enum pl_err late_flow(struct step *s)
 {
 	struct call *c = s->c;
+	const struct ev_flow *f = &s->ev->flow;
+	bool queued = !f->err && f->n_actions && f->actions[f->n_actions - 1].kind == ACT_QUEUE;
+	if (c->phase == CALL_CLEARING) { /* the customer left while the flow, in any of its steps, put the call into a queue */
+		if (queued)
+			fx_acd(s, CALL_FX_CANCEL)->text = "abandoned";
+		return queued ? PL_OK : PL_E_STATE;
+	}
 	if (!flow_expected(s))
 		return PL_E_STATE;
 	c->flow_waits = false;
-	const struct ev_flow *f = &s->ev->flow;
-	if (f->err || !f->n_actions || f->actions[f->n_actions - 1].kind != ACT_QUEUE)
+	if (!queued)
 		return PL_OK;
-	if (c->phase == CALL_CLEARING) { /* the customer left while the flow put the call into the queue */
-		if (!c->in_acd)
-			fx_acd(s, CALL_FX_CANCEL)->text = "abandoned";
-		return PL_OK;
-	}
-	const struct flow_action *a = &f->actions[f->n_actions - 1];
 	bool ended = c->flow_ended;
 	if (keep_answer(c, f) != PL_OK)
 		c->n_acts = 0;
 	c->flow_ended = ended || f->ended;
 	c->act = c->n_acts ? (uint8_t)(c->n_acts - 1) : 0;
-	str_put(c->queue_name, sizeof(c->queue_name), a->dest.name);
+	str_put(c->queue_name, sizeof(c->queue_name), f->actions[f->n_actions - 1].dest.name);
 	s->fx->save = true;
 	return PL_OK;
 }

@@ -65,7 +65,8 @@ void talk_mix(struct step *s)
 	unsigned far = (unsigned)c->far;
 	bool apart = c->held || c->phone_held || c->legs[far].lost;
 	op_mix(s, 0, apart || c->legs[far].muted ? -1 : (int)far);
-	op_mix(s, far, apart ? -1 : 0);
+	if (c->legs[far].endpoint) /* a browser that must come back first has none on a new node */
+		op_mix(s, far, apart ? -1 : 0);
 	if (apart)
 		queue_music(s);
 	else

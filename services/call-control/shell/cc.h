@@ -125,6 +125,8 @@ void fx_do_leg(struct cc_call *k, const struct call_effect *e);
 void fx_do_media(struct cc_call *k, const struct call_fx *fx);
 void fx_do_flow(struct cc_call *k, const struct call_effect *e);
 void fx_do_acd(struct cc_call *k, const struct call_effect *e);
+/** For a call that is over already. */
+void fx_acd_cancel(struct cc *cc, const char *interaction_id, const char *reason);
 void fx_do_emit(struct cc_call *k, const struct call_effect *e);
 void fx_do_reply(struct cc_call *k, const struct call_effect *e);
 void fx_ask_position(struct cc_call *k);

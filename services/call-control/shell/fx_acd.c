@@ -87,6 +87,19 @@ static void offer_reply(struct cc_call *k, const struct call_effect *e)
 	put(k->cc, "offer_reply", msg_id, &in);
 }
 
+void fx_acd_cancel(struct cc *cc, const char *interaction_id, const char *reason)
+{
+	char msg_id[2 * CALL_ID];
+	input_t in = PARLEY__ACD__V1__ACD_INPUT__INIT;
+	Parley__Acd__V1__CancelInteraction m = PARLEY__ACD__V1__CANCEL_INTERACTION__INIT;
+	m.interaction_id = cc_str(interaction_id);
+	m.reason = cc_str(reason);
+	in.input_case = IN(CANCEL);
+	in.cancel = &m;
+	snprintf(msg_id, sizeof(msg_id), "%s-late-cancel", interaction_id);
+	put(cc, "cancel", msg_id, &in);
+}
+
 void fx_do_acd(struct cc_call *k, const struct call_effect *e)
 {
 	char msg_id[2 * CALL_ID];

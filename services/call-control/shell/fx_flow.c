@@ -150,9 +150,12 @@ static void on_stepped(void *arg, enum pl_err err, const ProtobufCMessage *out, 
 	uint32_t seq = a->seq;
 	if (err)
 		log_warn("flow.step-failed", LOG_S("call", a->id), LOG_I("seq", seq), LOG_WHY(why));
+	const Parley__Flow__V1__StepResponse *m = (const void *)out;
+	if (!k && !err && m->n_actions && m->actions[m->n_actions - 1]->action_case == ACT(WAIT_IN_QUEUE))
+		fx_acd_cancel(a->cc, a->id, "abandoned"); /* the flow put a call into the queue that ended meanwhile */
 	ask_free(a);
 	if (k)
-		answered(k, seq, err, (const Parley__Flow__V1__StepResponse *)(const void *)out);
+		answered(k, seq, err, m);
 }
 
 static void started(struct cc_call *k, const struct call_effect *e, struct pl_arena *a, Parley__Flow__V1__SessionStarted *s)

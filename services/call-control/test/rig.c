@@ -549,6 +549,14 @@ static struct bus *media_node(const char *node)
 	return b;
 }
 
+void rig_second_media(void) { rig.media2 = media_node("media-2"); }
+
+void rig_lose_media(void)
+{
+	bus_close(rig.media);
+	rig.media = NULL;
+}
+
 static void serve_all(void)
 {
 	static const struct rpc_entry flow[] = { { "Step", on_step }, { NULL, NULL } };

@@ -66,5 +66,7 @@ void rig_recording_done(const char *owner, const char *room, const char *recordi
 void rig_offer(const char *interaction, const char *offer, const char *agent, Parley__Acd__V1__Device device, const char *target);
 void rig_offer_ended(const char *interaction, const char *offer, const char *agent, Parley__Acd__V1__OfferOutcome outcome);
 void rig_route(const char *number, Parley__Voice__V1__InboundRoute__DestinationCase kind, const char *dest, bool record);
+void rig_second_media(void);		/* media-2 joins */
+void rig_lose_media(void);		/* media-1 goes */
 void rig_turn(void);
 #endif

@@ -138,6 +138,7 @@ static void flow_part(struct script *s, struct ev_flow *f, struct line *l)
 	static const char *const names[ACT_KIND_N] = { "", "answer", "play", "collect", "queue", "hangup", "dial" };
 	if (has(l, "end"))
 		f->ended = true;
+	f->seq = num(l, "seq", f->seq);
 	if (has(l, "fails"))
 		f->err = PL_E_UNAVAIL;
 	if (l->n > 1 && strcmp(l->words[0], "var") == 0) {

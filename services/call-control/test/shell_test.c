@@ -210,6 +210,33 @@ START_TEST(a_waiting_caller_survives_the_owner_and_gets_the_offer_made_meanwhile
 }
 END_TEST
 
+START_TEST(a_talk_moves_to_another_media_node_when_its_own_dies)
+{
+	char owner[64], call[64], agent_leg[64], other[] = "0199d000-0000-7000-8000-000000000100", owner2[64];
+	rig_route("100", DEST(FLOW_ID), FLOW, false);
+	into_queue(LEG, owner, call);
+	phone_answers(owner, call, OFFER1, ANNA, "phone-anna", agent_leg);
+	SEEF("ev.recording.expected");
+	rig_second_media();
+	for (int i = 0; i < 800 && !rig_has("media-2 create"); i++) { /* until call-control knows it */
+		snprintf(other + 33, 4, "%03d", i + 100);
+		ck_assert_int_eq(rig_incoming(other, "100", owner2), PL_OK);
+		SEEF("edge answer %s", other);
+	}
+	rig_lose_media();
+	SEEF("media-2 create room=%s ep=%s", call, LEG);
+	SEEF("edge reinvite %s sdp=sdp-of-%s", LEG, LEG);
+	SEEF("edge reinvite %s sdp=sdp-of-%s", agent_leg, agent_leg);
+	SEEF("ev.recording.stopped");
+	SEEF("ev.recording.expected"); /* the second half is a recording of its own */
+	rig_leg_event(owner, LEG, KIND(REINVITED), "answer-customer-2", 200);
+	SEEF("media-2 remote ep=%s sdp=answer-customer-2", LEG);
+	rig_leg_event(owner, agent_leg, KIND(ENDED), "", 200);
+	SEE("acd ended agent=" ANNA " agent-hangup");
+	SEEF("ev.call.ended.%s", call);
+}
+END_TEST
+
 START_TEST(refusals_name_their_reason)
 {
 	char owner[64];
@@ -348,6 +375,7 @@ int main(void)
 	tcase_add_test(t, a_browser_agent_accepts_holds_and_transfers_to_a_queue);
 	tcase_add_test(t, the_owner_is_killed_and_the_other_copy_carries_the_call_on);
 	tcase_add_test(t, a_waiting_caller_survives_the_owner_and_gets_the_offer_made_meanwhile);
+	tcase_add_test(t, a_talk_moves_to_another_media_node_when_its_own_dies);
 	tcase_add_test(t, refusals_name_their_reason);
 	tcase_add_test(t, a_direct_route_rings_the_far_side_before_it_answers_the_caller);
 	tcase_add_test(t, an_agent_dials_out_by_the_own_phone);
