@@ -10,6 +10,7 @@ import { until, type Events } from "./lib/api.ts";
 import { assertHeard, speak } from "./lib/audio.ts";
 import { Desk } from "./lib/browser.ts";
 import { Company, customer, PASSWORD } from "./lib/company.ts";
+import { stopPhones } from "./lib/stop.ts";
 import { Fleet, TOP } from "./lib/fleet.ts";
 
 let fleet: Fleet, c: Company, ev: Events, dir: string, agent: Desk, supervisor: Desk;
@@ -46,6 +47,7 @@ after(async () => {
   await agent?.close();
   await supervisor?.close();
   await ev?.close();
+  await stopPhones();
   await fleet?.stop();
   rmSync(dir, { recursive: true, force: true });
 });

@@ -9,6 +9,7 @@ import { SegmentKind } from "../gen/parley/report/v1/report_pb.js";
 import { Events } from "./lib/api.ts";
 import { assertHeard, compare, samples, seconds, speak } from "./lib/audio.ts";
 import { Company, customer } from "./lib/company.ts";
+import { stopPhones } from "./lib/stop.ts";
 import { Fleet } from "./lib/fleet.ts";
 import type { Phone } from "./lib/phone.ts";
 
@@ -53,6 +54,7 @@ before(async () => {
 after(async () => {
   await ev?.close();
   for (const p of Object.values(phones)) await p.stop();
+  await stopPhones();
   await fleet?.stop();
   rmSync(dir, { recursive: true, force: true });
 });

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { AgentKind, AgentService } from "../gen/parley/acd/v1/acd_pb.js";
 import { until, type Events } from "../e2e/lib/api.ts";
 import { Company } from "../e2e/lib/company.ts";
+import { stopPhones } from "../e2e/lib/stop.ts";
 import { Fleet } from "../e2e/lib/fleet.ts";
 import { Sipp } from "../e2e/lib/sipp.ts";
 
@@ -18,6 +19,7 @@ before(async () => {
 });
 after(async () => {
   await ev?.close();
+  await stopPhones();
   await fleet?.stop();
 });
 

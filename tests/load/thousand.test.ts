@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { after, before, test } from "node:test";
 import { until } from "../e2e/lib/api.ts";
 import { Company } from "../e2e/lib/company.ts";
+import { stopPhones } from "../e2e/lib/stop.ts";
 import { Fleet } from "../e2e/lib/fleet.ts";
 import { Sipp } from "../e2e/lib/sipp.ts";
 
@@ -21,6 +22,7 @@ before(async () => {
 });
 after(async () => {
   await agents?.stop();
+  await stopPhones();
   await fleet?.stop();
 });
 

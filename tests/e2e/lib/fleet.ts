@@ -1,6 +1,6 @@
 /** A private Parley for one test file: deploy/local/fleet.py in serve mode, obeying commands. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -27,6 +27,16 @@ export interface FleetOptions {
   logLevel?: string;
 }
 
+/** The demo's music on hold, made once a machine. */
+function music(): string {
+  const path = join(tmpdir(), "parley-test-music.wav");
+  if (!existsSync(path)) {
+    execFileSync("python3", [join(TOP, "deploy/demo/music.py"), `${path}.${process.pid}`]);
+    renameSync(`${path}.${process.pid}`, path);
+  }
+  return path;
+}
+
 let rtpBase = 24000 + (process.pid % 4) * 8000;
 
 export class Fleet {
@@ -45,6 +55,8 @@ export class Fleet {
   static async start(o: FleetOptions = {}): Promise<Fleet> {
     if (process.env.PARLEY_SERVICES) o.services = JSON.parse(process.env.PARLEY_SERVICES);
     const dir = mkdtempSync(join(tmpdir(), "parley-e2e-"));
+    mkdirSync(join(dir, "data/sounds/moh/default"), { recursive: true });
+    copyFileSync(music(), join(dir, "data/sounds/moh/default/quiet.wav"));
     const argv = [join(TOP, "deploy/local/fleet.py"), "serve", "--dir", dir, "--build", BUILD, "--rtp-base", String(rtpBase),
       "--log-level", o.logLevel ?? "info", "--copies", JSON.stringify(o.copies ?? {}), "--option", JSON.stringify(o.option ?? {})];
     if (o.services) argv.push("--services", JSON.stringify(o.services));

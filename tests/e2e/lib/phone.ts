@@ -37,6 +37,10 @@ let nextSip = 30000 + (process.pid % 10) * 200;
 
 export class Phone {
   events: PhoneEvent[] = [];
+  /** All that run: a test that failed leaves its phones to Phone.stopAll(). */
+  static running = new Set<Phone>();
+  static async stopAll() { await Promise.all([...Phone.running].map((p) => p.stop())); }
+
   readonly dir: string;
   readonly sipPort: number;
   #child!: ChildProcess;
@@ -94,6 +98,7 @@ snd_path ${dir}/snd
     writeFileSync(join(dir, "accounts"), `<sip:${o.user}@${host}${tp}>;${params.join(";")}\n`);
     writeFileSync(join(dir, "contacts"), "");
     p.#child = spawn("baresip", ["-f", dir], { stdio: ["ignore", "pipe", "pipe"], cwd: dir });
+    Phone.running.add(p);
     const log: Buffer[] = [];
     const keep = (b: Buffer) => { if (log.length < 4000) log.push(b); };
     p.#child.stdout!.on("data", keep);
@@ -182,14 +187,16 @@ snd_path ${dir}/snd
     return readdirSync(join(this.dir, "snd")).filter((f) => f.endsWith(`-${kind}.wav`)).sort().map((f) => join(this.dir, "snd", f));
   }
   async stop() {
-    if (this.#child.exitCode === null) {
+    Phone.running.delete(this);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const done = new Promise((r) => this.#child.once("exit", r));
-      this.cmd("quit");
+      if (this.#ctrl) this.cmd("quit");
+      else this.#child.kill("SIGKILL");
       const timer = setTimeout(() => this.#child.kill("SIGKILL"), 5000);
       await done;
       clearTimeout(timer);
     }
-    this.#ctrl.destroy();
+    this.#ctrl?.destroy();
     if (!process.env.PARLEY_KEEP) rmSync(this.dir, { recursive: true, force: true });
   }
 }

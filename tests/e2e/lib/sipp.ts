@@ -22,6 +22,9 @@ export interface SippOptions {
 export interface SippCounts { successful: number; failed: number }
 
 export class Sipp {
+  static running = new Set<Sipp>();
+  static async stopAll() { await Promise.all([...Sipp.running].map((s) => s.stop())); }
+
   readonly dir: string;
   #child: ChildProcess;
   #done: Promise<number>;
@@ -39,6 +42,7 @@ export class Sipp {
     if (o.limit) argv.push("-l", String(o.limit));
     if (o.rtpPort) argv.push("-mp", String(o.rtpPort), "-min_rtp_port", String(o.rtpPort), "-max_rtp_port", String(o.rtpPort + 4000));
     this.#child = spawn("sipp", [...argv, ...(o.more ?? [])], { cwd: this.dir, stdio: ["ignore", "pipe", "pipe"] });
+    Sipp.running.add(this);
     const keep = (b: Buffer) => { this.#out = (this.#out + b).slice(-8000); };
     this.#child.stdout!.on("data", keep);
     this.#child.stderr!.on("data", keep);
@@ -60,7 +64,8 @@ export class Sipp {
     return f.map((n) => readFileSync(join(this.dir, n), "utf8").slice(0, 3000)).join("\n") + this.#out.slice(-1500);
   }
   async stop() {
-    if (this.#child.exitCode === null) this.#child.kill("SIGKILL");
+    Sipp.running.delete(this);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill("SIGKILL");
     await this.#done;
     if (!process.env.PARLEY_KEEP) rmSync(this.dir, { recursive: true, force: true });
   }
