@@ -2,12 +2,16 @@
 #include "shell/svc.h"
 
 static const struct cfg_opt opts[] = {
-	{ "sql-dir", CFG_STR, offsetof(struct flow_cfg, sql_dir), "services/flow/sql", 0, 0, "", "folder of the schema's migrations" },
-	{ "zone-dir", CFG_STR, offsetof(struct flow_cfg, zone_dir), "/usr/share/zoneinfo", 0, 0, "", "the machine's tz database" },
-	{ "session-idle-s", CFG_INT, offsetof(struct flow_cfg, idle_s), "43200", 60, 604800, "s", "a session nobody steps for so long is dropped" },
+	{ "sql-dir", CFG_STR, offsetof(struct flow_cfg, sql_dir), "services/flow/sql", 0, 0, "",
+	  "folder of the schema's migrations" },
+	{ "zone-dir", CFG_STR, offsetof(struct flow_cfg, zone_dir), "/usr/share/zoneinfo", 0, 0, "",
+	  "the machine's tz database" },
+	{ "session-idle-s", CFG_INT, offsetof(struct flow_cfg, idle_s), "43200", 60, 604800, "s",
+	  "a session nobody steps for so long is dropped" },
 	{ "session-ended-s", CFG_INT, offsetof(struct flow_cfg, ended_s), "60", 1, 3600, "s",
 	  "an ended session answers repeated steps for so long" },
-	{ "ledger-max-age-s", CFG_INT, offsetof(struct flow_cfg, ledger_age_s), "7776000", 3600, 315360000, "s", "how long the ledger keeps events" },
+	{ "ledger-max-age-s", CFG_INT, offsetof(struct flow_cfg, ledger_age_s), "7776000", 3600, 315360000, "s",
+	  "how long the ledger keeps events" },
 	CFG_END,
 };
 

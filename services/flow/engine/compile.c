@@ -19,7 +19,7 @@ const char *flow_mem_str(struct flow_mem *m, const char *s, size_t n)
 	if (!p)
 		return "";
 	memcpy(p, s, n);
-	return p;	/* the block is zeroed, so it ends in 0 */
+	return p; /* the block is zeroed, so it ends in 0 */
 }
 
 const char *flow_type_name(enum flow_type t)
@@ -99,8 +99,8 @@ bool comp_var_name_ok(const char *s)
 {
 	size_t n = 0;
 	for (; *s; s++, n++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_' || *s == '-' ||
-		      *s == '.'))
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_' ||
+		      *s == '-' || *s == '.'))
 			return false;
 	return n > 0 && n < FLOW_VAR_NAME_MAX;
 }
@@ -160,18 +160,21 @@ static void shown(struct comp *c, const struct flow_val *v, struct flow_graph *g
 	g->n_shown = names ? v->n : 0;
 }
 
-struct top { const struct flow_val *start, *nodes, *finally, *language, *show, *layout; };
+struct top {
+	const struct flow_val *start, *nodes, *finally, *language, *show, *layout;
+};
 
 static void top_fields(struct comp *c, const struct flow_val *root, struct top *t)
 {
 	for (uint32_t i = 0; i < root->n; i++) {
 		const struct flow_val *v = &root->items[i];
-		const struct flow_val **at = strcmp(v->key, "start") == 0 ? &t->start :
-					     strcmp(v->key, "nodes") == 0 ? &t->nodes :
-					     strcmp(v->key, "finally") == 0 ? &t->finally :
-					     strcmp(v->key, "language") == 0 ? &t->language :
-					     strcmp(v->key, "show") == 0 ? &t->show :
-					     strcmp(v->key, "layout") == 0 ? &t->layout : NULL;
+		const struct flow_val **at = strcmp(v->key, "start") == 0      ? &t->start
+					     : strcmp(v->key, "nodes") == 0    ? &t->nodes
+					     : strcmp(v->key, "finally") == 0  ? &t->finally
+					     : strcmp(v->key, "language") == 0 ? &t->language
+					     : strcmp(v->key, "show") == 0     ? &t->show
+					     : strcmp(v->key, "layout") == 0   ? &t->layout
+									       : NULL;
 		if (!at)
 			comp_problem(c, v->key, NULL, "unknown field", NULL);
 		else if (*at)

@@ -46,7 +46,8 @@ static void secret_in(struct comp *c, const char *field, const char *text)
 		if (!end)
 			return;
 		if (is_secret(c, s, (size_t)(end - s)))
-			comp_problem(c, field, NULL, "a secret variable can only be compared, not spoken, copied or dialled", NULL);
+			comp_problem(c, field, NULL,
+				     "a secret variable can only be compared, not spoken, copied or dialled", NULL);
 		s = end;
 	}
 }
@@ -76,7 +77,8 @@ static void secrets(struct comp *c, const struct flow_node *n)
 
 static bool fits_finally(enum flow_type t)
 {
-	return t == FLOW_SET || t == FLOW_IF || t == FLOW_HOURS || t == FLOW_GOTO || t == FLOW_HANGUP || t == FLOW_TYPE_N;
+	return t == FLOW_SET || t == FLOW_IF || t == FLOW_HOURS || t == FLOW_GOTO || t == FLOW_HANGUP ||
+	       t == FLOW_TYPE_N;
 }
 
 void comp_check(struct comp *c, uint16_t start, uint16_t finally)
@@ -94,7 +96,8 @@ void comp_check(struct comp *c, uint16_t start, uint16_t finally)
 		if (start != FLOW_NONE && !main_walk.seen[i] && !finally_walk.seen[i])
 			comp_problem(c, NULL, NULL, "no other node leads here", NULL);
 		if (finally_walk.seen[i] && !fits_finally(c->nodes[i].type))
-			comp_problem(c, "type", NULL, "needs a customer on the line, and finally runs when nobody is there", NULL);
+			comp_problem(c, "type", NULL,
+				     "needs a customer on the line, and finally runs when nobody is there", NULL);
 		if (any_secret)
 			secrets(c, &c->nodes[i]);
 	}

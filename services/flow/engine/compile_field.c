@@ -42,11 +42,15 @@ static bool template_ok(const char *s)
 	return true;
 }
 
-static const char *text_any(struct comp *c, const char *field, const char *sub, const struct flow_val *v, size_t max, bool may_empty)
+static const char *text_any(struct comp *c, const char *field, const char *sub, const struct flow_val *v, size_t max,
+			    bool may_empty)
 {
 	if (v->kind != FLOW_VAL_STR || strlen(v->str) > max || (!may_empty && !*v->str)) {
-		comp_problem(c, field, sub, max <= 16 ? "must be a text of 1 to 16 bytes" :
-			     max <= 64 ? "must be a text of 1 to 64 bytes" : "must be a text of 1 to 1024 bytes", NULL);
+		comp_problem(c, field, sub,
+			     max <= 16   ? "must be a text of 1 to 16 bytes"
+			     : max <= 64 ? "must be a text of 1 to 64 bytes"
+					 : "must be a text of 1 to 1024 bytes",
+			     NULL);
 		return "";
 	}
 	if (!template_ok(v->str))
@@ -204,7 +208,8 @@ void comp_sets(struct comp *c, const char *field, const struct flow_val *v, stru
 			comp_problem(c, field, s->key, "is no variable name", NULL);
 		if (map_get(v, s->key) != s)
 			comp_problem(c, field, s->key, "stands here twice", NULL);
-		sets[i] = (struct flow_set){ comp_str(c, s->key), text_any(c, field, s->key, s, FLOW_VAR_VALUE_MAX, true) };
+		sets[i] = (struct flow_set){ comp_str(c, s->key),
+					     text_any(c, field, s->key, s, FLOW_VAR_VALUE_MAX, true) };
 	}
 	*ret = (struct flow_sets){ sets, v->n };
 }
@@ -212,7 +217,9 @@ void comp_sets(struct comp *c, const char *field, const struct flow_val *v, stru
 static void cond_compare(struct comp *c, const char *field, const struct flow_val *v, struct flow_cond *ret)
 {
 	static const char *const keys[] = { "variable", "is", "value", NULL };
-	static const char *const ops[] = { "eq", "ne", "lt", "gt", "contains", "empty", "prefix" };	/* as enum flow_op */
+	static const char *const ops[] = {
+		"eq", "ne", "lt", "gt", "contains", "empty", "prefix"
+	}; /* as enum flow_op */
 	const struct flow_val *var = map_get(v, "variable"), *is = map_get(v, "is"), *value = map_get(v, "value");
 	only_keys(c, field, v, keys);
 	ret->variable = ret->value = "";
@@ -244,7 +251,8 @@ static void cond_group(struct comp *c, const char *field, const struct flow_val 
 	ret->op = strcmp(g->key, "all") == 0 ? FLOW_OP_ALL : strcmp(g->key, "any") == 0 ? FLOW_OP_ANY : FLOW_OP_NOT;
 	bool list = g->kind == FLOW_VAL_LIST && n > 0;
 	if (ret->op == FLOW_OP_NOT ? g->kind != FLOW_VAL_MAP : !list) {
-		comp_problem(c, field, g->key, ret->op == FLOW_OP_NOT ? "must be one condition" : "must be a list of conditions", NULL);
+		comp_problem(c, field, g->key,
+			     ret->op == FLOW_OP_NOT ? "must be one condition" : "must be a list of conditions", NULL);
 		return;
 	}
 	if (n > *budget) {
@@ -261,10 +269,12 @@ static void cond_group(struct comp *c, const char *field, const struct flow_val 
 	ret->n = n;
 }
 
-void comp_cond(struct comp *c, const char *field, const struct flow_val *v, int depth, uint32_t *budget, struct flow_cond *ret)
+void comp_cond(struct comp *c, const char *field, const struct flow_val *v, int depth, uint32_t *budget,
+	       struct flow_cond *ret)
 {
 	if (v->kind != FLOW_VAL_MAP || v->n == 0) {
-		comp_problem(c, field, NULL, "a condition is {variable, is, value} or {all: []}, {any: []}, {not: {}}", NULL);
+		comp_problem(c, field, NULL, "a condition is {variable, is, value} or {all: []}, {any: []}, {not: {}}",
+			     NULL);
 		return;
 	}
 	const char *key = v->items[0].key;

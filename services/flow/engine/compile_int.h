@@ -3,17 +3,17 @@
 #define FLOW_COMPILE_INT_H
 #include "graph.h"
 
-enum { FLOW_SLOTS = 1024 };	/* power of two, at least twice FLOW_NODES_MAX */
+enum { FLOW_SLOTS = 1024 }; /* power of two, at least twice FLOW_NODES_MAX */
 
 struct comp {
 	struct flow_mem *mem;
 	const struct flow_refs *refs;
 	struct flow_problems *problems;
-	const char *node;		/* name of the node being compiled, "" outside */
-	const char *path;		/* of the field being compiled, before the names below */
+	const char *node; /* name of the node being compiled, "" outside */
+	const char *path; /* of the field being compiled, before the names below */
 	struct flow_node *nodes;
 	uint32_t n_nodes;
-	uint16_t slot[FLOW_SLOTS];	/* node index by hash of the name; FLOW_NONE: free */
+	uint16_t slot[FLOW_SLOTS]; /* node index by hash of the name; FLOW_NONE: free */
 	const char *schedules[FLOW_SCHEDULES_MAX];
 	uint32_t n_schedules;
 };
@@ -29,7 +29,8 @@ uint16_t comp_out(struct comp *c, const char *field, const char *sub, const stru
 void comp_srcs(struct comp *c, const char *field, const struct flow_val *v, struct flow_srcs *ret);
 void comp_choices(struct comp *c, const char *field, const struct flow_val *v, struct flow_choices *ret);
 void comp_sets(struct comp *c, const char *field, const struct flow_val *v, struct flow_sets *ret);
-void comp_cond(struct comp *c, const char *field, const struct flow_val *v, int depth, uint32_t *budget, struct flow_cond *ret);
+void comp_cond(struct comp *c, const char *field, const struct flow_val *v, int depth, uint32_t *budget,
+	       struct flow_cond *ret);
 const char *comp_text(struct comp *c, const char *field, const char *sub, const struct flow_val *v, size_t max);
 /* After all nodes: what only shows when the graph is seen whole. */
 void comp_check(struct comp *c, uint16_t start, uint16_t finally);

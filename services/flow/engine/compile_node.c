@@ -1,17 +1,26 @@
-/* Fields of each node type, as one table per type: it feeds the compiler, and an unknown field is one that is not in it. */
+/* Fields of each node type, as one table per type: it feeds the compiler, and an unknown field is one that is not in
+ * it. */
 #include "compile_int.h"
 
 #include <string.h>
 
 enum kind {
-	K_OUT,		/* a node's name; offset counts in out[] */
-	K_TEXT,		/* text with {{variables}} */
-	K_SRCS, K_CHOICES, K_SETS, K_COND, K_INT, K_BOOL,
-	K_VAR,		/* a variable's name */
-	K_KEY,		/* one of 0-9*# */
-	K_LANGUAGE, K_QUEUE, K_SCHEDULE, K_FLOW,
-	K_NOTE,		/* for people: any text; not kept */
-	K_POS,		/* where an editor draws it: anything; not kept */
+	K_OUT,  /* a node's name; offset counts in out[] */
+	K_TEXT, /* text with {{variables}} */
+	K_SRCS,
+	K_CHOICES,
+	K_SETS,
+	K_COND,
+	K_INT,
+	K_BOOL,
+	K_VAR, /* a variable's name */
+	K_KEY, /* one of 0-9*# */
+	K_LANGUAGE,
+	K_QUEUE,
+	K_SCHEDULE,
+	K_FLOW,
+	K_NOTE, /* for people: any text; not kept */
+	K_POS,  /* where an editor draws it: anything; not kept */
 };
 struct field {
 	const char *name;
@@ -25,55 +34,86 @@ struct field {
 #define OUT(o) AT(out) + FLOW_OUT_##o * sizeof(uint16_t)
 #define MUST true
 #define MAY false
-#define PROMPTS { "prompt", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "invalid_prompt", K_SRCS, MAY, AT(invalid_prompt), 0, 0, 0 }, \
-	{ "timeout_prompt", K_SRCS, MAY, AT(timeout_prompt), 0, 0, 0 }, { "tries", K_INT, MAY, AT(tries), 1, 10, 3 }, \
+/* clang-format off */
+#define PROMPTS \
+	{ "prompt", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, \
+	{ "invalid_prompt", K_SRCS, MAY, AT(invalid_prompt), 0, 0, 0 }, \
+	{ "timeout_prompt", K_SRCS, MAY, AT(timeout_prompt), 0, 0, 0 }, \
+	{ "tries", K_INT, MAY, AT(tries), 1, 10, 3 }, \
 	{ "first_timeout_ms", K_INT, MAY, AT(first_timeout_ms), 500, 60000, 5000 }, \
 	{ "inter_digit_timeout_ms", K_INT, MAY, AT(inter_digit_timeout_ms), 500, 30000, 3000 }, \
-	{ "timeout", K_OUT, MUST, OUT(TIMEOUT), 0, 0, 0 }, { "invalid", K_OUT, MAY, OUT(INVALID), 0, 0, 0 }
+	{ "timeout", K_OUT, MUST, OUT(TIMEOUT), 0, 0, 0 }, \
+	{ "invalid", K_OUT, MAY, OUT(INVALID), 0, 0, 0 }
+/* clang-format on */
 
-static const struct field common_fields[] = { { "note", K_NOTE, MAY, 0, 0, 0, 0 }, { "pos", K_POS, MAY, 0, 0, 0, 0 }, { 0 } };
+static const struct field common_fields[] = { { "note", K_NOTE, MAY, 0, 0, 0, 0 },
+					      { "pos", K_POS, MAY, 0, 0, 0, 0 },
+					      { 0 } };
 static const struct field answer_fields[] = { { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
-static const struct field play_fields[] = {
-	{ "sources", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
-static const struct field say_fields[] = {
-	{ "text", K_SRCS, MUST, AT(prompt), 0, 0, 0 }, { "language", K_LANGUAGE, MAY, AT(language), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
-static const struct field menu_fields[] = {
-	PROMPTS, { "choices", K_CHOICES, MUST, AT(choices), 0, 0, 0 }, { "variable", K_VAR, MAY, AT(variable), 0, 0, 0 }, { 0 } };
-static const struct field collect_fields[] = {
-	PROMPTS, { "variable", K_VAR, MUST, AT(variable), 0, 0, 0 }, { "min_digits", K_INT, MAY, AT(min_digits), 1, 32, 1 },
-	{ "max_digits", K_INT, MAY, AT(max_digits), 1, 32, 16 }, { "terminator", K_KEY, MAY, AT(terminator), 0, 0, 0 },
-	{ "secret", K_BOOL, MAY, AT(secret), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
-static const struct field hours_fields[] = {
-	{ "schedule", K_SCHEDULE, MUST, AT(schedule), 0, 0, 0 }, { "open", K_OUT, MUST, OUT(OPEN), 0, 0, 0 },
-	{ "closed", K_OUT, MUST, OUT(CLOSED), 0, 0, 0 }, { 0 } };
-static const struct field set_fields[] = {
-	{ "variables", K_SETS, MUST, AT(sets), 0, 0, 0 }, { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 }, { 0 } };
-static const struct field if_fields[] = {
-	{ "when", K_COND, MUST, AT(when), 0, 0, 0 }, { "true", K_OUT, MUST, OUT(TRUE), 0, 0, 0 },
-	{ "false", K_OUT, MUST, OUT(FALSE), 0, 0, 0 }, { 0 } };
-static const struct field queue_fields[] = {
-	{ "queue", K_QUEUE, MUST, AT(queue), 0, 0, 0 }, { "priority", K_INT, MAY, AT(priority), -1000, 1000, 0 },
-	{ "greeting", K_SRCS, MAY, AT(greeting), 0, 0, 0 }, { "music", K_SRCS, MAY, AT(music), 0, 0, 0 },
-	{ "announcement", K_SRCS, MAY, AT(announcement), 0, 0, 0 },
-	{ "announce_every_ms", K_INT, MAY, AT(announce_every_ms), 5000, 3600000, 0 },
-	{ "announce_position", K_BOOL, MAY, AT(announce_position), 0, 0, 0 },
-	{ "announce_wait", K_BOOL, MAY, AT(announce_wait), 0, 0, 0 }, { "record", K_BOOL, MAY, AT(record), 0, 0, 0 },
-	{ "exit_key", K_KEY, MAY, AT(exit_key), 0, 0, 0 }, { "exit", K_OUT, MAY, OUT(EXIT), 0, 0, 0 },
-	{ "timeout", K_OUT, MAY, OUT(TIMEOUT), 0, 0, 0 }, { "empty", K_OUT, MAY, OUT(EMPTY), 0, 0, 0 },
-	{ "full", K_OUT, MAY, OUT(FULL), 0, 0, 0 }, { "closed", K_OUT, MAY, OUT(CLOSED), 0, 0, 0 },
-	{ "answered", K_OUT, MAY, OUT(ANSWERED), 0, 0, 0 }, { "otherwise", K_OUT, MAY, OUT(OTHERWISE), 0, 0, 0 }, { 0 } };
-static const struct field dial_fields[] = {
-	{ "number", K_TEXT, MAY, AT(number), 0, 0, 0 }, { "uri", K_TEXT, MAY, AT(uri), 0, 0, 0 },
-	{ "ring_timeout_ms", K_INT, MAY, AT(ring_timeout_ms), 1000, 600000, 30000 },
-	{ "next", K_OUT, MAY, OUT(NEXT), 0, 0, 0 }, { "failed", K_OUT, MAY, OUT(FAILED), 0, 0, 0 }, { 0 } };
+static const struct field play_fields[] = { { "sources", K_SRCS, MUST, AT(prompt), 0, 0, 0 },
+					    { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 },
+					    { 0 } };
+static const struct field say_fields[] = { { "text", K_SRCS, MUST, AT(prompt), 0, 0, 0 },
+					   { "language", K_LANGUAGE, MAY, AT(language), 0, 0, 0 },
+					   { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 },
+					   { 0 } };
+static const struct field menu_fields[] = { PROMPTS,
+					    { "choices", K_CHOICES, MUST, AT(choices), 0, 0, 0 },
+					    { "variable", K_VAR, MAY, AT(variable), 0, 0, 0 },
+					    { 0 } };
+static const struct field collect_fields[] = { PROMPTS,
+					       { "variable", K_VAR, MUST, AT(variable), 0, 0, 0 },
+					       { "min_digits", K_INT, MAY, AT(min_digits), 1, 32, 1 },
+					       { "max_digits", K_INT, MAY, AT(max_digits), 1, 32, 16 },
+					       { "terminator", K_KEY, MAY, AT(terminator), 0, 0, 0 },
+					       { "secret", K_BOOL, MAY, AT(secret), 0, 0, 0 },
+					       { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 },
+					       { 0 } };
+static const struct field hours_fields[] = { { "schedule", K_SCHEDULE, MUST, AT(schedule), 0, 0, 0 },
+					     { "open", K_OUT, MUST, OUT(OPEN), 0, 0, 0 },
+					     { "closed", K_OUT, MUST, OUT(CLOSED), 0, 0, 0 },
+					     { 0 } };
+static const struct field set_fields[] = { { "variables", K_SETS, MUST, AT(sets), 0, 0, 0 },
+					   { "next", K_OUT, MUST, OUT(NEXT), 0, 0, 0 },
+					   { 0 } };
+static const struct field if_fields[] = { { "when", K_COND, MUST, AT(when), 0, 0, 0 },
+					  { "true", K_OUT, MUST, OUT(TRUE), 0, 0, 0 },
+					  { "false", K_OUT, MUST, OUT(FALSE), 0, 0, 0 },
+					  { 0 } };
+static const struct field queue_fields[] = { { "queue", K_QUEUE, MUST, AT(queue), 0, 0, 0 },
+					     { "priority", K_INT, MAY, AT(priority), -1000, 1000, 0 },
+					     { "greeting", K_SRCS, MAY, AT(greeting), 0, 0, 0 },
+					     { "music", K_SRCS, MAY, AT(music), 0, 0, 0 },
+					     { "announcement", K_SRCS, MAY, AT(announcement), 0, 0, 0 },
+					     { "announce_every_ms", K_INT, MAY, AT(announce_every_ms), 5000, 3600000,
+					       0 },
+					     { "announce_position", K_BOOL, MAY, AT(announce_position), 0, 0, 0 },
+					     { "announce_wait", K_BOOL, MAY, AT(announce_wait), 0, 0, 0 },
+					     { "record", K_BOOL, MAY, AT(record), 0, 0, 0 },
+					     { "exit_key", K_KEY, MAY, AT(exit_key), 0, 0, 0 },
+					     { "exit", K_OUT, MAY, OUT(EXIT), 0, 0, 0 },
+					     { "timeout", K_OUT, MAY, OUT(TIMEOUT), 0, 0, 0 },
+					     { "empty", K_OUT, MAY, OUT(EMPTY), 0, 0, 0 },
+					     { "full", K_OUT, MAY, OUT(FULL), 0, 0, 0 },
+					     { "closed", K_OUT, MAY, OUT(CLOSED), 0, 0, 0 },
+					     { "answered", K_OUT, MAY, OUT(ANSWERED), 0, 0, 0 },
+					     { "otherwise", K_OUT, MAY, OUT(OTHERWISE), 0, 0, 0 },
+					     { 0 } };
+static const struct field dial_fields[] = { { "number", K_TEXT, MAY, AT(number), 0, 0, 0 },
+					    { "uri", K_TEXT, MAY, AT(uri), 0, 0, 0 },
+					    { "ring_timeout_ms", K_INT, MAY, AT(ring_timeout_ms), 1000, 600000, 30000 },
+					    { "next", K_OUT, MAY, OUT(NEXT), 0, 0, 0 },
+					    { "failed", K_OUT, MAY, OUT(FAILED), 0, 0, 0 },
+					    { 0 } };
 static const struct field hangup_fields[] = { { "status", K_INT, MAY, AT(status), 400, 699, 0 }, { 0 } };
 static const struct field goto_fields[] = { { "to", K_OUT, MUST, OUT(TO), 0, 0, 0 }, { 0 } };
 static const struct field jump_fields[] = { { "flow", K_FLOW, MUST, AT(flow), 0, 0, 0 }, { 0 } };
 
 static const struct field *const fields_of[FLOW_TYPE_N] = {
-	[FLOW_ANSWER] = answer_fields, [FLOW_PLAY] = play_fields, [FLOW_SAY] = say_fields, [FLOW_MENU] = menu_fields,
-	[FLOW_COLLECT] = collect_fields, [FLOW_HOURS] = hours_fields, [FLOW_SET] = set_fields, [FLOW_IF] = if_fields,
-	[FLOW_QUEUE] = queue_fields, [FLOW_DIAL] = dial_fields, [FLOW_HANGUP] = hangup_fields, [FLOW_GOTO] = goto_fields,
+	[FLOW_ANSWER] = answer_fields, [FLOW_PLAY] = play_fields,       [FLOW_SAY] = say_fields,
+	[FLOW_MENU] = menu_fields,     [FLOW_COLLECT] = collect_fields, [FLOW_HOURS] = hours_fields,
+	[FLOW_SET] = set_fields,       [FLOW_IF] = if_fields,           [FLOW_QUEUE] = queue_fields,
+	[FLOW_DIAL] = dial_fields,     [FLOW_HANGUP] = hangup_fields,   [FLOW_GOTO] = goto_fields,
 	[FLOW_JUMP] = jump_fields,
 };
 
@@ -84,7 +124,7 @@ static void int_field(struct comp *c, const struct field *f, const struct flow_v
 		*ret = (int32_t)v->num;
 		return;
 	}
-	for (int i = 0; i < 2; i++) {	/* no printf in an engine */
+	for (int i = 0; i < 2; i++) { /* no printf in an engine */
 		char digits[12];
 		int n = 0;
 		int64_t x = i == 0 ? f->min : f->max;
@@ -149,29 +189,54 @@ static void field_value(struct comp *c, const struct field *f, const struct flow
 {
 	uint32_t budget = FLOW_CONDS_MAX;
 	switch (f->kind) {
-	case K_OUT: *(uint16_t *)(void *)at = comp_out(c, f->name, NULL, v); break;
-	case K_TEXT: *(const char **)(void *)at = comp_text(c, f->name, NULL, v, FLOW_TEXT_MAX); break;
-	case K_LANGUAGE: *(const char **)(void *)at = comp_text(c, f->name, NULL, v, 16); break;
-	case K_SRCS: comp_srcs(c, f->name, v, (struct flow_srcs *)(void *)at); break;
-	case K_CHOICES: comp_choices(c, f->name, v, (struct flow_choices *)(void *)at); break;
-	case K_SETS: comp_sets(c, f->name, v, (struct flow_sets *)(void *)at); break;
-	case K_COND: comp_cond(c, f->name, v, 0, &budget, (struct flow_cond *)(void *)at); break;
-	case K_INT: int_field(c, f, v, (int32_t *)(void *)at); break;
+	case K_OUT:
+		*(uint16_t *)(void *)at = comp_out(c, f->name, NULL, v);
+		break;
+	case K_TEXT:
+		*(const char **)(void *)at = comp_text(c, f->name, NULL, v, FLOW_TEXT_MAX);
+		break;
+	case K_LANGUAGE:
+		*(const char **)(void *)at = comp_text(c, f->name, NULL, v, 16);
+		break;
+	case K_SRCS:
+		comp_srcs(c, f->name, v, (struct flow_srcs *)(void *)at);
+		break;
+	case K_CHOICES:
+		comp_choices(c, f->name, v, (struct flow_choices *)(void *)at);
+		break;
+	case K_SETS:
+		comp_sets(c, f->name, v, (struct flow_sets *)(void *)at);
+		break;
+	case K_COND:
+		comp_cond(c, f->name, v, 0, &budget, (struct flow_cond *)(void *)at);
+		break;
+	case K_INT:
+		int_field(c, f, v, (int32_t *)(void *)at);
+		break;
 	case K_BOOL:
 		if (v->kind == FLOW_VAL_BOOL)
 			*(bool *)at = v->b;
 		else
 			comp_problem(c, f->name, NULL, "must be true or false", NULL);
 		break;
-	case K_VAR: *(const char **)(void *)at = var_field(c, f, v); break;
-	case K_KEY: *(const char **)(void *)at = key_field(c, f, v); break;
+	case K_VAR:
+		*(const char **)(void *)at = var_field(c, f, v);
+		break;
+	case K_KEY:
+		*(const char **)(void *)at = key_field(c, f, v);
+		break;
 	case K_QUEUE:
 		*(const char **)(void *)at = ref_field(c, f, v, c->refs->queue, "there is no such queue");
 		break;
-	case K_SCHEDULE: *(uint16_t *)(void *)at = schedule_field(c, f, v); break;
-	case K_FLOW: *(const char **)(void *)at = ref_field(c, f, v, c->refs->flow, "there is no such flow"); break;
+	case K_SCHEDULE:
+		*(uint16_t *)(void *)at = schedule_field(c, f, v);
+		break;
+	case K_FLOW:
+		*(const char **)(void *)at = ref_field(c, f, v, c->refs->flow, "there is no such flow");
+		break;
 	case K_NOTE:
-	case K_POS: break;
+	case K_POS:
+		break;
 	}
 }
 
@@ -194,7 +259,8 @@ static enum flow_type type_of(struct comp *c, const struct flow_val *v)
 			for (int t = 0; t < FLOW_TYPE_N; t++)
 				if (strcmp(flow_type_name((enum flow_type)t), v->items[i].str) == 0)
 					return (enum flow_type)t;
-		comp_problem(c, "type", NULL, "unknown node type", v->items[i].kind == FLOW_VAL_STR ? v->items[i].str : NULL);
+		comp_problem(c, "type", NULL, "unknown node type",
+			     v->items[i].kind == FLOW_VAL_STR ? v->items[i].str : NULL);
 		return FLOW_TYPE_N;
 	}
 	comp_problem(c, "type", NULL, "is missing", NULL);

@@ -79,7 +79,9 @@ static uint32_t fill(struct run *r, const struct flow_srcs *from, struct flow_sr
 		at[i] = from->v[i];
 		if (at[i].kind == FLOW_SRC_SAY) {
 			at[i].text = flow_expand(r->s, at[i].text, r->mem);
-			at[i].language = at[i].language ? at[i].language : node_language ? node_language : r->g->language;
+			at[i].language = at[i].language  ? at[i].language
+					 : node_language ? node_language
+							 : r->g->language;
 		}
 	}
 	return from->n;
@@ -117,7 +119,7 @@ static uint32_t play(struct run *r, const struct flow_node *n)
 	act(r, FLOW_DO_PLAY, n)->sources = sources(r, NULL, &n->prompt);
 	if (r->out->n_actions < FLOW_ACTIONS_MAX - 2)
 		return n->out[FLOW_OUT_NEXT];
-	r->s->wait = FLOW_W_PLAY;	/* the list is full: go on when this one is done */
+	r->s->wait = FLOW_W_PLAY; /* the list is full: go on when this one is done */
 	return GO_WAIT;
 }
 
@@ -151,24 +153,33 @@ static uint32_t enter(struct run *r, const struct flow_node *n)
 		r->s->wait = FLOW_W_PLAY;
 		return GO_WAIT;
 	case FLOW_PLAY:
-	case FLOW_SAY: return play(r, n);
+	case FLOW_SAY:
+		return play(r, n);
 	case FLOW_MENU:
-	case FLOW_COLLECT: return collect(r, n, NULL);
-	case FLOW_HOURS: return next(r, n, r->env->open[n->schedule] ? FLOW_OUT_OPEN : FLOW_OUT_CLOSED);
+	case FLOW_COLLECT:
+		return collect(r, n, NULL);
+	case FLOW_HOURS:
+		return next(r, n, r->env->open[n->schedule] ? FLOW_OUT_OPEN : FLOW_OUT_CLOSED);
 	case FLOW_SET:
 		for (uint32_t i = 0; i < n->sets.n; i++)
 			flow_var_set(r->s, n->sets.v[i].name, flow_expand(r->s, n->sets.v[i].value, r->mem), false);
 		return n->out[FLOW_OUT_NEXT];
-	case FLOW_IF: return next(r, n, flow_cond_true(r->s, &n->when) ? FLOW_OUT_TRUE : FLOW_OUT_FALSE);
-	case FLOW_QUEUE: return enqueue(r, n);
-	case FLOW_DIAL: return dial(r, n);
-	case FLOW_HANGUP: return hang_up(r, n, FLOW_LEFT_HANGUP, NULL);
-	case FLOW_GOTO: return n->out[FLOW_OUT_TO];
+	case FLOW_IF:
+		return next(r, n, flow_cond_true(r->s, &n->when) ? FLOW_OUT_TRUE : FLOW_OUT_FALSE);
+	case FLOW_QUEUE:
+		return enqueue(r, n);
+	case FLOW_DIAL:
+		return dial(r, n);
+	case FLOW_HANGUP:
+		return hang_up(r, n, FLOW_LEFT_HANGUP, NULL);
+	case FLOW_GOTO:
+		return n->out[FLOW_OUT_TO];
 	case FLOW_JUMP:
 		r->out->jump = n->flow;
 		r->s->wait = FLOW_W_JUMP;
 		return GO_WAIT;
-	case FLOW_TYPE_N: break;
+	case FLOW_TYPE_N:
+		break;
 	}
 	return hang_up(r, n, FLOW_LEFT_FAILED, "the node has no type");
 }
@@ -177,7 +188,7 @@ static void walk(struct run *r, uint32_t to)
 {
 	for (uint32_t steps = 0; to < GO_WAIT; steps++) {
 		if (to >= r->g->n_nodes) {
-			to = hang_up(r, NULL, FLOW_LEFT_HANGUP, NULL);	/* an optional output that leads nowhere */
+			to = hang_up(r, NULL, FLOW_LEFT_HANGUP, NULL); /* an optional output that leads nowhere */
 			break;
 		}
 		if (steps == FLOW_STEP_NODES_MAX || r->s->visits >= FLOW_SESSION_NODES_MAX) {
@@ -192,8 +203,8 @@ static void walk(struct run *r, uint32_t to)
 		return;
 	if (!r->s->in_finally && r->g->finally != FLOW_NONE && r->out->left != FLOW_LEFT_NONE) {
 		r->s->in_finally = true;
-		r->s->visits = 0;	/* a loop before it must not cost the block that tidies up */
-		walk(r, r->g->finally);	/* once: in_finally is set */
+		r->s->visits = 0;       /* a loop before it must not cost the block that tidies up */
+		walk(r, r->g->finally); /* once: in_finally is set */
 	}
 	r->s->wait = FLOW_W_ENDED;
 	r->out->ended = true;
@@ -209,7 +220,7 @@ static uint32_t again(struct run *r, const struct flow_node *n, enum flow_output
 
 static uint32_t chosen(struct run *r, const struct flow_node *n, const struct flow_choice *ch)
 {
-	if (n->variable) {	/* "2 Fault" */
+	if (n->variable) { /* "2 Fault" */
 		char value[FLOW_TEXT_MAX];
 		size_t d = strlen(ch->digits), l = strlen(ch->label);
 		memcpy(value, ch->digits, d);
@@ -240,9 +251,16 @@ static uint32_t on_digits(struct run *r, const struct flow_node *n, const char *
 
 static uint32_t on_queue_left(struct run *r, const struct flow_node *n, const char *reason)
 {
-	static const struct { const char *reason; enum flow_output out; } ways[] = {
-		{ "answered-and-ended", FLOW_OUT_ANSWERED }, { "timeout", FLOW_OUT_TIMEOUT }, { "exit-key", FLOW_OUT_EXIT },
-		{ "empty", FLOW_OUT_EMPTY }, { "full", FLOW_OUT_FULL }, { "closed", FLOW_OUT_CLOSED },
+	static const struct {
+		const char *reason;
+		enum flow_output out;
+	} ways[] = {
+		{ "answered-and-ended", FLOW_OUT_ANSWERED },
+		{ "timeout", FLOW_OUT_TIMEOUT },
+		{ "exit-key", FLOW_OUT_EXIT },
+		{ "empty", FLOW_OUT_EMPTY },
+		{ "full", FLOW_OUT_FULL },
+		{ "closed", FLOW_OUT_CLOSED },
 	};
 	enum flow_output o = FLOW_OUT_OTHERWISE;
 	for (size_t i = 0; i < PL_ARRAY_N(ways); i++)
@@ -258,14 +276,19 @@ static uint32_t on_queue_left(struct run *r, const struct flow_node *n, const ch
 static uint32_t on_failed(struct run *r, const struct flow_node *n)
 {
 	switch (r->s->wait) {
-	case FLOW_W_PLAY: return n->out[FLOW_OUT_NEXT];
-	case FLOW_W_DIGITS: return again(r, n, FLOW_OUT_TIMEOUT);
-	case FLOW_W_QUEUE: return next(r, n, FLOW_OUT_OTHERWISE);
-	case FLOW_W_DIAL: return next(r, n, FLOW_OUT_FAILED);
+	case FLOW_W_PLAY:
+		return n->out[FLOW_OUT_NEXT];
+	case FLOW_W_DIGITS:
+		return again(r, n, FLOW_OUT_TIMEOUT);
+	case FLOW_W_QUEUE:
+		return next(r, n, FLOW_OUT_OTHERWISE);
+	case FLOW_W_DIAL:
+		return next(r, n, FLOW_OUT_FAILED);
 	case FLOW_W_START:
 	case FLOW_W_JUMP:
 	case FLOW_W_ENDED:
-	case FLOW_WAIT_N: break;
+	case FLOW_WAIT_N:
+		break;
 	}
 	return hang_up(r, n, FLOW_LEFT_FAILED, "the flow to jump to is not there");
 }
@@ -282,19 +305,23 @@ static uint32_t react(struct run *r, const struct flow_event *ev)
 	switch (ev->kind) {
 	case FLOW_EV_DONE:
 		return r->s->wait == FLOW_W_DIAL ? next(r, n, FLOW_OUT_NEXT) : n->out[FLOW_OUT_NEXT];
-	case FLOW_EV_DIGITS: return on_digits(r, n, ev->digits ? ev->digits : "");
-	case FLOW_EV_QUEUE_LEFT: return on_queue_left(r, n, ev->reason ? ev->reason : "");
-	case FLOW_EV_FAILED: return on_failed(r, n);
+	case FLOW_EV_DIGITS:
+		return on_digits(r, n, ev->digits ? ev->digits : "");
+	case FLOW_EV_QUEUE_LEFT:
+		return on_queue_left(r, n, ev->reason ? ev->reason : "");
+	case FLOW_EV_FAILED:
+		return on_failed(r, n);
 	case FLOW_EV_STARTED:
 	case FLOW_EV_GONE:
 	case FLOW_EV_JUMPED:
-	case FLOW_EV_N: break;
+	case FLOW_EV_N:
+		break;
 	}
 	return hang_up(r, n, FLOW_LEFT_FAILED, "an event of no kind");
 }
 
-enum pl_err flow_step(const struct flow_graph *g, struct flow_state *s, const struct flow_event *ev, const struct flow_env *env,
-		      struct flow_mem *mem, struct flow_out *out)
+enum pl_err flow_step(const struct flow_graph *g, struct flow_state *s, const struct flow_event *ev,
+		      const struct flow_env *env, struct flow_mem *mem, struct flow_out *out)
 {
 	if (!fits(s->wait, ev->kind))
 		return PL_E_STATE;

@@ -105,21 +105,29 @@ static bool compare(const struct flow_state *s, const struct flow_cond *c)
 	int64_t x = 0, y = 0;
 	bool numbers = number(a, &x) && number(b, &y);
 	switch (c->op) {
-	case FLOW_OP_EQ: return strcmp(a, b) == 0 || (numbers && x == y);
-	case FLOW_OP_NE: return strcmp(a, b) != 0 && !(numbers && x == y);
-	case FLOW_OP_LT: return numbers && x < y;
-	case FLOW_OP_GT: return numbers && x > y;
-	case FLOW_OP_CONTAINS: return strstr(a, b) != NULL;
-	case FLOW_OP_PREFIX: return strncmp(a, b, strlen(b)) == 0;
-	case FLOW_OP_EMPTY: return !*a;
+	case FLOW_OP_EQ:
+		return strcmp(a, b) == 0 || (numbers && x == y);
+	case FLOW_OP_NE:
+		return strcmp(a, b) != 0 && !(numbers && x == y);
+	case FLOW_OP_LT:
+		return numbers && x < y;
+	case FLOW_OP_GT:
+		return numbers && x > y;
+	case FLOW_OP_CONTAINS:
+		return strstr(a, b) != NULL;
+	case FLOW_OP_PREFIX:
+		return strncmp(a, b, strlen(b)) == 0;
+	case FLOW_OP_EMPTY:
+		return !*a;
 	case FLOW_OP_ALL:
 	case FLOW_OP_ANY:
-	case FLOW_OP_NOT: break;
+	case FLOW_OP_NOT:
+		break;
 	}
 	return false;
 }
 
-bool flow_cond_true(const struct flow_state *s, const struct flow_cond *c)	/* depth is bounded by the compiler */
+bool flow_cond_true(const struct flow_state *s, const struct flow_cond *c) /* depth is bounded by the compiler */
 {
 	if (c->op == FLOW_OP_NOT)
 		return c->n == 1 && !flow_cond_true(s, c->sub);

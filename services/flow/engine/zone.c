@@ -3,7 +3,9 @@
 #include <string.h>
 
 enum { HEADER = 44, INFO = 6 };
-struct header { uint32_t isut, isstd, leap, times, infos, chars; };
+struct header {
+	uint32_t isut, isstd, leap, times, infos, chars;
+};
 
 static uint32_t be32(const uint8_t *p)
 {
@@ -23,8 +25,8 @@ static bool header_read(const uint8_t *p, size_t len, struct header *h)
 	if (len < HEADER || memcmp(p, "TZif", 4) != 0)
 		return false;
 	*h = (struct header){ be32(p + 20), be32(p + 24), be32(p + 28), be32(p + 32), be32(p + 36), be32(p + 40) };
-	return h->isut < 65536 && h->isstd < 65536 && h->leap < 65536 && h->times < 65536 && h->chars < 65536 && h->infos > 0 &&
-	       h->infos <= 256;
+	return h->isut < 65536 && h->isstd < 65536 && h->leap < 65536 && h->times < 65536 && h->chars < 65536 &&
+	       h->infos > 0 && h->infos <= 256;
 }
 
 static size_t body_size(const struct header *h, size_t time_size)
@@ -89,8 +91,8 @@ static bool rule_read(const char **s, struct flow_zone_rule *r)
 	if (**s == 'M') {
 		++*s;
 		r->kind = FLOW_RULE_MWD;
-		if (!number(s, 12, &r->month) || r->month < 1 || *(*s)++ != '.' || !number(s, 5, &r->week) || r->week < 1 ||
-		    *(*s)++ != '.' || !number(s, 6, &r->weekday))
+		if (!number(s, 12, &r->month) || r->month < 1 || *(*s)++ != '.' || !number(s, 5, &r->week) ||
+		    r->week < 1 || *(*s)++ != '.' || !number(s, 6, &r->weekday))
 			return false;
 	} else if (**s == 'J') {
 		++*s;
@@ -112,11 +114,11 @@ static bool footer_read(const char *s, struct flow_zone *z)
 {
 	int32_t off;
 	if (!*s)
-		return true;	/* nothing is said about later times */
+		return true; /* nothing is said about later times */
 	if (!name_skip(&s) || !clock_read(&s, 24, &off))
 		return false;
 	z->has_footer = true;
-	z->std_s = -off;	/* POSIX counts west of Greenwich */
+	z->std_s = -off; /* POSIX counts west of Greenwich */
 	if (!*s)
 		return true;
 	if (!name_skip(&s))
@@ -150,7 +152,7 @@ enum pl_err flow_zone_parse(const uint8_t *data, size_t len, struct flow_zone *r
 	if (!header_read(data, len, &h) || body_size(&h, 4) > len - HEADER)
 		return PL_E_FORMAT;
 	const uint8_t *p = data + HEADER;
-	if (data[4] >= '2') {	/* the 64-bit data follow the 32-bit ones */
+	if (data[4] >= '2') { /* the 64-bit data follow the 32-bit ones */
 		const uint8_t *second = p + body_size(&h, 4);
 		size_t left = len - HEADER - body_size(&h, 4);
 		if (!header_read(second, left, &h) || body_size(&h, 8) > left - HEADER)
@@ -172,8 +174,8 @@ enum pl_err flow_zone_parse(const uint8_t *data, size_t len, struct flow_zone *r
 	return PL_OK;
 }
 
-/* --- the calendar --- Days since 1970-01-01 of the proleptic Gregorian calendar; a year is counted from March, so that the
- * leap day is its last. */
+/* --- the calendar --- Days since 1970-01-01 of the proleptic Gregorian calendar; a year is counted from March, so that
+ * the leap day is its last. */
 
 static int64_t days_of(int64_t y, int m, int d)
 {
@@ -187,7 +189,8 @@ static void civil_of(int64_t days, int64_t *y, int *m, int *d)
 {
 	days += 719468;
 	int64_t era = (days >= 0 ? days : days - 146096) / 146097, doe = days - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+		doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	int64_t mp = (5 * doy + 2) / 153;
 	*d = (int)(doy - (153 * mp + 2) / 5 + 1);
 	*m = (int)(mp < 10 ? mp + 3 : mp - 9);
@@ -216,13 +219,14 @@ static int64_t rule_at(const struct flow_zone_rule *r, int64_t y)
 	int64_t day;
 	if (r->kind == FLOW_RULE_MWD) {
 		int64_t first = days_of(y, r->month, 1);
-		int wd = (int)((first + 4) % 7 + 7) % 7;	/* 1970-01-01 was a Thursday */
+		int wd = (int)((first + 4) % 7 + 7) % 7; /* 1970-01-01 was a Thursday */
 		int d = (r->weekday - wd + 7) % 7 + (r->week - 1) * 7;
 		while (d >= month_days(y, r->month))
 			d -= 7;
 		day = first + d;
 	} else {
-		day = days_of(y, 1, 1) + (r->kind == FLOW_RULE_JULIAN ? r->day - 1 + (leap(y) && r->day >= 60) : r->day);
+		day = days_of(y, 1, 1) +
+		      (r->kind == FLOW_RULE_JULIAN ? r->day - 1 + (leap(y) && r->day >= 60) : r->day);
 	}
 	return day * 86400 + r->at_s;
 }
@@ -256,7 +260,7 @@ int32_t flow_zone_offset(const struct flow_zone *z, int64_t utc_s)
 	}
 	if (lo == z->n_times && z->has_footer)
 		return footer_offset(z, utc_s);
-	return info_offset(z, lo == 0 ? 0 : z->kinds[lo - 1]);	/* before the first one: the first kind (RFC 8536 3.2) */
+	return info_offset(z, lo == 0 ? 0 : z->kinds[lo - 1]); /* before the first one: the first kind (RFC 8536 3.2) */
 }
 
 static void put(char *at, int n, int64_t v)
@@ -286,7 +290,8 @@ bool flow_schedule_open(const struct flow_schedule *s, const struct flow_local *
 		if (strcmp(s->closed_dates[i], at->date) == 0)
 			return false;
 	for (size_t i = 0; i < s->n_spans; i++)
-		if (s->spans[i].weekday == at->weekday && at->minute >= s->spans[i].from_minute && at->minute < s->spans[i].to_minute)
+		if (s->spans[i].weekday == at->weekday && at->minute >= s->spans[i].from_minute &&
+		    at->minute < s->spans[i].to_minute)
 			return true;
 	return false;
 }
@@ -295,7 +300,7 @@ bool flow_date_ok(const char *s)
 {
 	for (int i = 0; i < 10; i++)
 		if (i == 4 || i == 7 ? s[i] != '-' : s[i] < '0' || s[i] > '9')
-			return false;	/* stops at the terminating 0 too */
+			return false; /* stops at the terminating 0 too */
 	int y = (s[0] - '0') * 1000 + (s[1] - '0') * 100 + (s[2] - '0') * 10 + s[3] - '0';
 	int m = (s[5] - '0') * 10 + s[6] - '0', d = (s[8] - '0') * 10 + s[9] - '0';
 	return !s[10] && y >= 1 && m >= 1 && m <= 12 && d >= 1 && d <= month_days(y, m);

@@ -1,5 +1,5 @@
-/* The compiler takes any JSON; what it accepts can be run by any events without reading past anything, and every step ends. The first
- * line of the input chooses the events, the rest is the graph. */
+/* The compiler takes any JSON; what it accepts can be run by any events without reading past anything, and every step
+ * ends. The first line of the input chooses the events, the rest is the graph. */
 #include "run.h"
 #include "val_json.h"
 
@@ -22,14 +22,16 @@ static void check(const struct flow_graph *g)
 		abort();
 	for (uint32_t i = 0; i < out.n_actions; i++)
 		for (uint32_t k = 0; k < out.actions[i].sources.n; k++)
-			if (out.actions[i].sources.v[k].text && strlen(out.actions[i].sources.v[k].text) > FLOW_TEXT_MAX)
+			if (out.actions[i].sources.v[k].text &&
+			    strlen(out.actions[i].sources.v[k].text) > FLOW_TEXT_MAX)
 				abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const char *const digits[] = { "", "1", "2", "*", "123456", "99999999999999999999999999999999" };
-	static const char *const reasons[] = { "timeout", "exit-key", "empty", "full", "closed", "answered-and-ended", "" };
+	static const char *const reasons[] = { "timeout", "exit-key",           "empty", "full",
+					       "closed",  "answered-and-ended", "" };
 	const uint8_t *nl = memchr(data, '\n', n);
 	const struct flow_graph *g;
 	struct flow_mem mem = { graph_block, sizeof(graph_block), 0, false };
@@ -46,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			check(g);
 		if (p == nl)
 			return 0;
-		ev = (struct flow_event){ (enum flow_ev)(*p % FLOW_EV_N), digits[*p / 8 % PL_ARRAY_N(digits)], reasons[*p / 8 % PL_ARRAY_N(reasons)] };
+		ev = (struct flow_event){ (enum flow_ev)(*p % FLOW_EV_N), digits[*p / 8 % PL_ARRAY_N(digits)],
+					  reasons[*p / 8 % PL_ARRAY_N(reasons)] };
 	}
 }

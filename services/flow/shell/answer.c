@@ -82,8 +82,8 @@ static enum pl_err music(const struct flow_node *n, const struct queue_info *q, 
 	return own.text ? sources(&one, a, &w->n_music, &w->music) : PL_E_NOMEM;
 }
 
-static enum pl_err wait_in_queue(struct flow_svc *s, const struct flow_action *from, const struct flow_graph *g, act_t *m,
-				 struct pl_arena *a)
+static enum pl_err wait_in_queue(struct flow_svc *s, const struct flow_action *from, const struct flow_graph *g,
+				 act_t *m, struct pl_arena *a)
 {
 	const struct flow_node *n = from->node;
 	const struct queue_info *q = refs_queue(s->refs, n->queue);
@@ -129,7 +129,8 @@ static enum pl_err dial(const struct flow_action *from, act_t *m, struct pl_aren
 	return m->dial->number && m->dial->uri ? PL_OK : PL_E_NOMEM;
 }
 
-static enum pl_err action(struct flow_svc *s, const struct flow_action *from, const struct flow_graph *g, act_t *m, struct pl_arena *a)
+static enum pl_err action(struct flow_svc *s, const struct flow_action *from, const struct flow_graph *g, act_t *m,
+			  struct pl_arena *a)
 {
 	parley__flow__v1__action__init(m);
 	switch (from->kind) {
@@ -139,11 +140,16 @@ static enum pl_err action(struct flow_svc *s, const struct flow_action *from, co
 			return PL_E_NOMEM;
 		parley__flow__v1__answer_action__init(m->answer);
 		return PL_OK;
-	case FLOW_DO_PLAY: return play(from, m, a);
-	case FLOW_DO_COLLECT: return collect(from, m, a);
-	case FLOW_DO_QUEUE: return wait_in_queue(s, from, g, m, a);
-	case FLOW_DO_DIAL: return dial(from, m, a);
-	case FLOW_DO_HANGUP: break;
+	case FLOW_DO_PLAY:
+		return play(from, m, a);
+	case FLOW_DO_COLLECT:
+		return collect(from, m, a);
+	case FLOW_DO_QUEUE:
+		return wait_in_queue(s, from, g, m, a);
+	case FLOW_DO_DIAL:
+		return dial(from, m, a);
+	case FLOW_DO_HANGUP:
+		break;
 	}
 	m->action_case = PARLEY__FLOW__V1__ACTION__ACTION_HANGUP;
 	if (!(m->hangup = PL_NEW(a, Parley__Flow__V1__HangupAction)))
@@ -175,7 +181,8 @@ enum pl_err answer_add(struct flow_svc *s, struct answer *ans, const struct flow
 	return PL_OK;
 }
 
-enum pl_err answer_shown(const struct flow_graph *g, const struct flow_state *st, struct answer *ans, struct pl_arena *a)
+enum pl_err answer_shown(const struct flow_graph *g, const struct flow_state *st, struct answer *ans,
+			 struct pl_arena *a)
 {
 	Parley__Common__V1__KeyValue **list = pl_arena_alloc(a, (g->n_shown + 1) * sizeof(*list));
 	if (!list)

@@ -1,5 +1,5 @@
-/* FlowService: flows and their versions in PostgreSQL. Handlers are straight SQL on a worker; what they check against is a snapshot
- * taken on the loop. */
+/* FlowService: flows and their versions in PostgreSQL. Handlers are straight SQL on a worker; what they check against
+ * is a snapshot taken on the loop. */
 #include "svc.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
@@ -80,7 +80,8 @@ static enum pl_err id_ok(const char *field, const char *id, struct pl_why *why)
 
 static enum pl_err flow_one(struct rpc_call *c, struct pg_conn *db, const char *id, flow_t **ret, struct pl_why *why)
 {
-	static const struct pg_stmt one = { "flow_one", "SELECT " FLOW_COLUMNS " FROM flow WHERE id = $1 AND NOT deleted" };
+	static const struct pg_stmt one = { "flow_one",
+					    "SELECT " FLOW_COLUMNS " FROM flow WHERE id = $1 AND NOT deleted" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &one, &id, 1, &rows, why);
 	if (err)
@@ -95,7 +96,9 @@ static enum pl_err flow_one(struct rpc_call *c, struct pg_conn *db, const char *
 
 static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt all = { "flow_all", "SELECT " FLOW_COLUMNS " FROM flow WHERE NOT deleted ORDER BY lower(name) LIMIT 10000" };
+	static const struct pg_stmt all = { "flow_all",
+					    "SELECT " FLOW_COLUMNS
+					    " FROM flow WHERE NOT deleted ORDER BY lower(name) LIMIT 10000" };
 	Parley__Flow__V1__ListFlowsResponse *m = PL_NEW(c->arena, Parley__Flow__V1__ListFlowsResponse);
 	struct pg_rows *rows;
 	enum pl_err err = m ? pg_exec(db, &all, NULL, 0, &rows, why) : PL_E_NOMEM;
@@ -113,8 +116,10 @@ static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMes
 static enum pl_err version_read(struct rpc_call *c, struct pg_conn *db, const char *id, uint32_t version,
 				Parley__Flow__V1__FlowVersion **ret, struct pl_why *why)
 {
-	static const struct pg_stmt one = { "version_read", "SELECT version, graph, created_at, created_by FROM version WHERE flow_id = $1 "
-		"AND ($2 = 0 OR version = $2) ORDER BY version DESC LIMIT 1" };
+	static const struct pg_stmt one = {
+		"version_read", "SELECT version, graph, created_at, created_by FROM version WHERE flow_id = $1 "
+				"AND ($2 = 0 OR version = $2) ORDER BY version DESC LIMIT 1"
+	};
 	struct pg_rows *rows;
 	ProtobufCMessage *graph;
 	enum pl_err err = pg_exec(db, &one, (const char *[]){ id, pg_int_param(db, version) }, 2, &rows, why);
@@ -157,11 +162,14 @@ static enum pl_err get_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMess
 
 /* --- write --- */
 
-static enum pl_err version_add(struct rpc_call *c, struct pg_conn *db, const char *id, const Google__Protobuf__Struct *graph,
-			       uint32_t *ret, struct pl_why *why)
+static enum pl_err version_add(struct rpc_call *c, struct pg_conn *db, const char *id,
+			       const Google__Protobuf__Struct *graph, uint32_t *ret, struct pl_why *why)
 {
-	static const struct pg_stmt add = { "version_add", "INSERT INTO version (flow_id, version, graph, created_by) "
-		"SELECT $1, coalesce(max(version), 0) + 1, $2, $3 FROM version WHERE flow_id = $1 RETURNING version" };
+	static const struct pg_stmt add = {
+		"version_add",
+		"INSERT INTO version (flow_id, version, graph, created_by) "
+		"SELECT $1, coalesce(max(version), 0) + 1, $2, $3 FROM version WHERE flow_id = $1 RETURNING version"
+	};
 	static const Google__Protobuf__Struct none = GOOGLE__PROTOBUF__STRUCT__INIT;
 	struct pg_rows *rows;
 	char *json;
@@ -179,7 +187,9 @@ static enum pl_err version_add(struct rpc_call *c, struct pg_conn *db, const cha
 
 static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt add = { "flow_add", "INSERT INTO flow (id, name, channel) VALUES ($1, $2, $3) RETURNING " FLOW_COLUMNS };
+	static const struct pg_stmt add = {
+		"flow_add", "INSERT INTO flow (id, name, channel) VALUES ($1, $2, $3) RETURNING " FLOW_COLUMNS
+	};
 	const struct crud *k = c->arg;
 	const Parley__Flow__V1__CreateFlowRequest *in = (const void *)c->in;
 	Parley__Flow__V1__CreateFlowResponse *m = PL_NEW(c->arena, Parley__Flow__V1__CreateFlowResponse);
@@ -195,7 +205,8 @@ static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	if (err)
 		return err;
 	int channel = in->flow->channel ? (int)in->flow->channel : PARLEY__COMMON__V1__CHANNEL__CHANNEL_VOICE;
-	err = pg_exec(db, &add, (const char *[]){ pl_id_new(id), in->flow->name, pg_int_param(db, channel) }, 3, &rows, why);
+	err = pg_exec(db, &add, (const char *[]){ pl_id_new(id), in->flow->name, pg_int_param(db, channel) }, 3, &rows,
+		      why);
 	if (err == PL_E_EXISTS)
 		return pl_why_field(why, err, "flow.name", "another flow has this name");
 	if (err)
@@ -208,8 +219,9 @@ static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 
 static enum pl_err add_version_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt touch = { "flow_touch", "UPDATE flow SET revision = revision + 1, updated_at = now() "
-		"WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS };
+	static const struct pg_stmt touch = { "flow_touch",
+					      "UPDATE flow SET revision = revision + 1, updated_at = now() "
+					      "WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS };
 	const struct crud *k = c->arg;
 	const Parley__Flow__V1__CreateFlowVersionRequest *in = (const void *)c->in;
 	Parley__Flow__V1__CreateFlowVersionResponse *m = PL_NEW(c->arena, Parley__Flow__V1__CreateFlowVersionResponse);
@@ -220,7 +232,7 @@ static enum pl_err add_version_job(struct rpc_call *c, struct pg_conn *db, Proto
 		return err;
 	parley__flow__v1__create_flow_version_response__init(m);
 	err = flow_check(in->graph, &k->refs, c->arena, &m->n_problems, &m->problems, why);
-	if (!err)	/* the row's lock also gives versions their order */
+	if (!err) /* the row's lock also gives versions their order */
 		err = pg_exec(db, &touch, (const char *[]){ in->flow_id }, 1, &rows, why);
 	if (!err && pg_n(rows) == 0)
 		err = pl_why_field(why, PL_E_NOTFOUND, "flow_id", "there is no such flow");
@@ -233,7 +245,8 @@ static enum pl_err add_version_job(struct rpc_call *c, struct pg_conn *db, Proto
 	return err ? err : f ? tell(c, db, f, false, why) : PL_E_NOMEM;
 }
 
-static enum pl_err no_problems(const struct crud *k, struct rpc_call *c, const Google__Protobuf__Struct *graph, struct pl_why *why)
+static enum pl_err no_problems(const struct crud *k, struct rpc_call *c, const Google__Protobuf__Struct *graph,
+			       struct pl_why *why)
 {
 	size_t n;
 	Parley__Flow__V1__FlowProblem **p;
@@ -243,13 +256,16 @@ static enum pl_err no_problems(const struct crud *k, struct rpc_call *c, const G
 	if (err || n == 0)
 		return err;
 	const char *field = pl_arena_printf(c->arena, "nodes.%s.%s", p[0]->node, p[0]->field);
-	return pl_why_field(why, PL_E_STATE, *p[0]->node && field ? field : p[0]->field, "%s%s%s", p[0]->text, n > 1 ? " (and more)" : "", "");
+	return pl_why_field(why, PL_E_STATE, *p[0]->node && field ? field : p[0]->field, "%s%s%s", p[0]->text,
+			    n > 1 ? " (and more)" : "", "");
 }
 
 static enum pl_err publish_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt set = { "flow_publish", "UPDATE flow SET published_version = $2, revision = revision + 1, "
-		"updated_at = now() WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS };
+	static const struct pg_stmt set = {
+		"flow_publish", "UPDATE flow SET published_version = $2, revision = revision + 1, "
+				"updated_at = now() WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS
+	};
 	const Parley__Flow__V1__PublishFlowRequest *in = (const void *)c->in;
 	Parley__Flow__V1__PublishFlowResponse *m = PL_NEW(c->arena, Parley__Flow__V1__PublishFlowResponse);
 	Parley__Flow__V1__FlowVersion *v;
@@ -275,8 +291,10 @@ static enum pl_err publish_job(struct rpc_call *c, struct pg_conn *db, ProtobufC
 
 static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt del = { "flow_delete", "UPDATE flow SET deleted = true, revision = revision + 1, updated_at = now() "
-		"WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS };
+	static const struct pg_stmt del = {
+		"flow_delete", "UPDATE flow SET deleted = true, revision = revision + 1, updated_at = now() "
+			       "WHERE id = $1 AND NOT deleted RETURNING " FLOW_COLUMNS
+	};
 	const Parley__Flow__V1__DeleteFlowRequest *in = (const void *)c->in;
 	Parley__Flow__V1__DeleteFlowResponse *m = PL_NEW(c->arena, Parley__Flow__V1__DeleteFlowResponse);
 	struct pg_rows *rows;
@@ -298,29 +316,64 @@ static void changed(struct flow_svc *s)
 	graphs_refresh(s->graphs);
 }
 
-static void on_list(struct rpc_call *c) { crud_run(c, RPC_SUPERVISOR, list_job, NULL); }
+static void on_list(struct rpc_call *c)
+{
+	crud_run(c, RPC_SUPERVISOR, list_job, NULL);
+}
 
-/* What checks a graph sees every queue and schedule that was there when it was asked, also those made a moment before. */
+/* What checks a graph sees every queue and schedule that was there when it was asked, also those made a moment before.
+ */
 static void fresh(struct rpc_call *c, void (*then)(void *c))
 {
 	const struct flow_svc *s = c->arg;
 	refs_fresh(s->refs, then, c);
 }
 
-static void get(void *c) { crud_run(c, RPC_SUPERVISOR, get_job, NULL); }
-static void create(void *c) { crud_run(c, RPC_ADMIN, create_job, changed); }
-static void add_version(void *c) { crud_run(c, RPC_ADMIN, add_version_job, changed); }
-static void publish(void *c) { crud_run(c, RPC_ADMIN, publish_job, changed); }
-static void on_get(struct rpc_call *c) { fresh(c, get); }
-static void on_create(struct rpc_call *c) { fresh(c, create); }
-static void on_add_version(struct rpc_call *c) { fresh(c, add_version); }
-static void on_publish(struct rpc_call *c) { fresh(c, publish); }
-static void on_delete(struct rpc_call *c) { crud_run(c, RPC_ADMIN, delete_job, changed); }
+static void get(void *c)
+{
+	crud_run(c, RPC_SUPERVISOR, get_job, NULL);
+}
+static void create(void *c)
+{
+	crud_run(c, RPC_ADMIN, create_job, changed);
+}
+static void add_version(void *c)
+{
+	crud_run(c, RPC_ADMIN, add_version_job, changed);
+}
+static void publish(void *c)
+{
+	crud_run(c, RPC_ADMIN, publish_job, changed);
+}
+static void on_get(struct rpc_call *c)
+{
+	fresh(c, get);
+}
+static void on_create(struct rpc_call *c)
+{
+	fresh(c, create);
+}
+static void on_add_version(struct rpc_call *c)
+{
+	fresh(c, add_version);
+}
+static void on_publish(struct rpc_call *c)
+{
+	fresh(c, publish);
+}
+static void on_delete(struct rpc_call *c)
+{
+	crud_run(c, RPC_ADMIN, delete_job, changed);
+}
 
 enum pl_err flows_serve(struct flow_svc *s, struct pl_why *why)
 {
-	static const struct rpc_entry entries[] = {
-		{ "ListFlows", on_list }, { "GetFlow", on_get }, { "CreateFlow", on_create },
-		{ "CreateFlowVersion", on_add_version }, { "PublishFlow", on_publish }, { "DeleteFlow", on_delete }, { 0 } };
+	static const struct rpc_entry entries[] = { { "ListFlows", on_list },
+						    { "GetFlow", on_get },
+						    { "CreateFlow", on_create },
+						    { "CreateFlowVersion", on_add_version },
+						    { "PublishFlow", on_publish },
+						    { "DeleteFlow", on_delete },
+						    { 0 } };
 	return rpc_serve(s->app->bus, &parley__flow__v1__flow_service__descriptor, entries, s, why);
 }

@@ -1,5 +1,5 @@
-/* Compiled versions in memory. Published ones stay; others as long as a session uses them. What is published is followed by events
- * and looked up again every half minute, so that a lost event costs no more than that. */
+/* Compiled versions in memory. Published ones stay; others as long as a session uses them. What is published is
+ * followed by events and looked up again every half minute, so that a lost event costs no more than that. */
 #include "svc.h"
 
 #include <parley/log.h>
@@ -9,10 +9,10 @@
 #define LOOK_US (30 * PL_US_PER_S)
 #define RETRY_US PL_US_PER_S
 
-struct pub {				/* flows that exist, by id */
+struct pub { /* flows that exist, by id */
 	char flow_id[PL_ID_LEN];
-	uint32_t version;		/* published; 0 none */
-	bool seen;			/* in the present refresh */
+	uint32_t version; /* published; 0 none */
+	bool seen;        /* in the present refresh */
 	UT_hash_handle hh;
 };
 
@@ -32,29 +32,34 @@ struct load {
 	uint32_t version;
 	graph_fn fn;
 	void *arg;
-	const struct flow_graph *g;	/* of the job */
+	const struct flow_graph *g; /* of the job */
 	void *block;
 };
 
 static enum pl_err load_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt one = { "version_one", "SELECT v.version, v.graph FROM version v JOIN flow f ON f.id = v.flow_id "
+	static const struct pg_stmt one = {
+		"version_one",
+		"SELECT v.version, v.graph FROM version v JOIN flow f ON f.id = v.flow_id "
 		"WHERE v.flow_id = $1 AND v.version = CASE WHEN $2 = 0 THEN f.published_version ELSE $2 END "
-		"AND ($2 > 0 OR NOT f.deleted)" };
+		"AND ($2 > 0 OR NOT f.deleted)"
+	};
 	struct load *l = arg;
 	struct pg_rows *rows;
 	ProtobufCMessage *st;
-	enum pl_err err = pg_exec(db, &one, (const char *[]){ l->flow_id, pg_int_param(db, l->version) }, 2, &rows, why);
+	enum pl_err err =
+		pg_exec(db, &one, (const char *[]){ l->flow_id, pg_int_param(db, l->version) }, 2, &rows, why);
 	if (err)
 		return err;
 	if (pg_n(rows) == 0)
-		return pl_why_field(why, PL_E_NOTFOUND, "flow_id", l->version ? "there is no such version" : "there is no such published flow");
+		return pl_why_field(why, PL_E_NOTFOUND, "flow_id",
+				    l->version ? "there is no such version" : "there is no such published flow");
 	const char *json = pg_str(rows, 0, 1);
 	err = rpc_from_json(&google__protobuf__struct__descriptor, json, strlen(json), pg_tmp(db), &st, why);
 	if (err)
 		return err;
 	l->version = (uint32_t)pg_int(rows, 0, 0);
-	free(l->block);			/* a job may run twice */
+	free(l->block); /* a job may run twice */
 	l->block = NULL;
 	return flow_build((const Google__Protobuf__Struct *)(const void *)st, pg_tmp(db), &l->g, &l->block, why);
 }
@@ -169,12 +174,16 @@ struct look {
 	struct graphs *gs;
 	struct pl_arena *a;
 	size_t n;
-	struct { char flow_id[PL_ID_LEN]; uint32_t version; } *rows;
+	struct {
+		char flow_id[PL_ID_LEN];
+		uint32_t version;
+	} * rows;
 };
 
 static enum pl_err look_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt all = { "flow_published", "SELECT id, published_version FROM flow WHERE NOT deleted" };
+	static const struct pg_stmt all = { "flow_published",
+					    "SELECT id, published_version FROM flow WHERE NOT deleted" };
 	struct look *k = arg;
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &all, NULL, 0, &rows, why);
@@ -191,7 +200,7 @@ static enum pl_err look_job(void *arg, struct pg_conn *db, struct pl_why *why)
 
 static void on_preloaded(void *arg, struct graph *g, const struct pl_why *why)
 {
-	(void)arg;	/* load_done() has logged what failed; a step that needs it says so */
+	(void)arg; /* load_done() has logged what failed; a step that needs it says so */
 	(void)g;
 	(void)why;
 }
@@ -234,7 +243,8 @@ static void look_apply(struct graphs *gs, const struct look *k)
 		else if (p->version)
 			graphs_get(gs, p->flow_id, p->version, on_preloaded, NULL);
 	}
-	HASH_ITER(hh, gs->pubs, p, tmp) {
+	HASH_ITER(hh, gs->pubs, p, tmp)
+	{
 		if (!p->seen) {
 			unpublish(gs, p->flow_id, p->version);
 			HASH_DEL(gs->pubs, p);
@@ -263,7 +273,7 @@ static void look_done(void *arg, enum pl_err err, const struct pl_why *why)
 
 void graphs_refresh(struct graphs *gs)
 {
-	if (gs->busy) {		/* what is being read may be older than the event that asks */
+	if (gs->busy) { /* what is being read may be older than the event that asks */
 		gs->again = true;
 		return;
 	}
@@ -311,12 +321,14 @@ void graphs_free(struct graphs *gs)
 	struct pub *p, *ptmp;
 	if (!gs)
 		return;
-	HASH_ITER(hh, gs->all, g, tmp) {
+	HASH_ITER(hh, gs->all, g, tmp)
+	{
 		HASH_DEL(gs->all, g);
 		free(g->block);
 		free(g);
 	}
-	HASH_ITER(hh, gs->pubs, p, ptmp) {
+	HASH_ITER(hh, gs->pubs, p, ptmp)
+	{
 		HASH_DEL(gs->pubs, p);
 		free(p);
 	}

@@ -1,6 +1,7 @@
-/* What graphs refer to: queues (owned by acd-router, followed by its events), schedules (ours), time zones (the machine's). */
-#include "svc.h"
+/* What graphs refer to: queues (owned by acd-router, followed by its events), schedules (ours), time zones (the
+ * machine's). */
 #include "parley/acd/v1/acd.pb-c.h"
+#include "svc.h"
 
 #include <parley/log.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct zone {
 };
 struct schedule {
 	char id[PL_ID_LEN];
-	struct zone *zone;		/* NULL: cannot be read */
+	struct zone *zone; /* NULL: cannot be read */
 	struct pl_arena *a;
 	struct flow_schedule s;
 	UT_hash_handle hh;
@@ -32,13 +33,13 @@ struct refs {
 	struct pl_timer *look_queues, *look_schedules;
 	bool queues_known, schedules_known, busy, again;
 	uint64_t asking;
-	uint64_t queue_reads, schedule_reads;	/* begun so far */
+	uint64_t queue_reads, schedule_reads; /* begun so far */
 	struct pl_list waiters;
 };
 /* Who must see what others had changed before it asked: waits for a read of each kind that begins after it. */
 struct waiter {
 	struct pl_list node;
-	uint64_t queue_read, schedule_read;	/* 0: had */
+	uint64_t queue_read, schedule_read; /* 0: had */
 	void (*fn)(void *arg);
 	void *arg;
 };
@@ -98,7 +99,7 @@ static void read_ended(struct refs *r, uint64_t queue_read, uint64_t schedule_re
 {
 	struct pl_list ready;
 	pl_list_init(&ready);
-	PL_LIST_EACH_SAFE(n, &r->waiters) {
+	PL_LIST_EACH_SAFE (n, &r->waiters) {
 		struct waiter *w = PL_CONTAINER(n, struct waiter, node);
 		if (w->queue_read && queue_read >= w->queue_read)
 			w->queue_read = 0;
@@ -109,7 +110,7 @@ static void read_ended(struct refs *r, uint64_t queue_read, uint64_t schedule_re
 			pl_list_push(&ready, n);
 		}
 	}
-	PL_LIST_EACH_SAFE(n, &ready) {
+	PL_LIST_EACH_SAFE (n, &ready) {
 		struct waiter *w = PL_CONTAINER(n, struct waiter, node);
 		pl_list_remove(n);
 		w->fn(w->arg);
@@ -120,11 +121,13 @@ static void read_ended(struct refs *r, uint64_t queue_read, uint64_t schedule_re
 void refs_fresh(struct refs *r, void (*fn)(void *arg), void *arg)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
-	if (!w) {		/* what is known will do */
+	if (!w) { /* what is known will do */
 		fn(arg);
 		return;
 	}
-	*w = (struct waiter){ .queue_read = r->queue_reads + 1, .schedule_read = r->schedule_reads + 1, .fn = fn, .arg = arg };
+	*w = (struct waiter){
+		.queue_read = r->queue_reads + 1, .schedule_read = r->schedule_reads + 1, .fn = fn, .arg = arg
+	};
 	pl_list_push(&r->waiters, &w->node);
 	refs_refresh_schedules(r);
 	refs_refresh_queues(r);
@@ -141,7 +144,8 @@ static void schedule_free(struct schedule *x)
 static void schedules_clear(struct refs *r)
 {
 	struct schedule *x, *tmp;
-	HASH_ITER(hh, r->schedules, x, tmp) {
+	HASH_ITER(hh, r->schedules, x, tmp)
+	{
 		HASH_DEL(r->schedules, x);
 		schedule_free(x);
 	}
@@ -161,7 +165,8 @@ static void schedule_add(struct refs *r, const Parley__Flow__V1__Schedule *m)
 		return;
 	}
 	for (size_t i = 0; i < m->n_weekly; i++)
-		spans[i] = (struct flow_span){ (int)m->weekly[i]->weekday, (int)m->weekly[i]->from_minute, (int)m->weekly[i]->to_minute };
+		spans[i] = (struct flow_span){ (int)m->weekly[i]->weekday, (int)m->weekly[i]->from_minute,
+					       (int)m->weekly[i]->to_minute };
 	for (size_t i = 0; i < m->n_closed_dates; i++)
 		dates[i] = pl_arena_strdup(x->a, m->closed_dates[i]);
 	x->s = (struct flow_schedule){ spans, m->n_weekly, dates, m->n_closed_dates };
@@ -238,7 +243,7 @@ void refs_refresh_schedules(struct refs *r)
 	}
 	free(k);
 	pl_timer_set(r->look_schedules, RETRY_US);
-	read_ended(r, 0, UINT64_MAX);	/* what is known will do */
+	read_ended(r, 0, UINT64_MAX); /* what is known will do */
 }
 
 bool refs_open(struct refs *r, const char *schedule_id, int64_t wall_us)
@@ -260,7 +265,8 @@ bool refs_open(struct refs *r, const char *schedule_id, int64_t wall_us)
 static void queues_clear(struct refs *r)
 {
 	struct queue_info *q, *tmp;
-	HASH_ITER(hh, r->queues, q, tmp) {
+	HASH_ITER(hh, r->queues, q, tmp)
+	{
 		HASH_DEL(r->queues, q);
 		free(q);
 	}
@@ -286,7 +292,7 @@ static void on_queues(void *arg, enum pl_err err, const ProtobufCMessage *out, c
 	if (err) {
 		log_debug("queue.list-failed", LOG_WHY(why));
 		pl_timer_set(r->look_queues, RETRY_US);
-		read_ended(r, UINT64_MAX, 0);	/* what is known will do */
+		read_ended(r, UINT64_MAX, 0); /* what is known will do */
 		return;
 	}
 	queues_clear(r);
@@ -324,8 +330,13 @@ bool refs_loaded(const struct refs *r)
 	return r->schedules_known;
 }
 
-struct ids { const char **v; size_t n; };
-struct snapshot { struct ids queues, schedules, flows; };
+struct ids {
+	const char **v;
+	size_t n;
+};
+struct snapshot {
+	struct ids queues, schedules, flows;
+};
 
 static int by_text(const void *a, const void *b)
 {
@@ -416,11 +427,12 @@ void refs_free(struct refs *r)
 		return;
 	if (r->asking)
 		rpc_cancel(r->s->app->bus, r->asking);
-	PL_LIST_EACH_SAFE(n, &r->waiters)
+	PL_LIST_EACH_SAFE (n, &r->waiters)
 		free(PL_CONTAINER(n, struct waiter, node));
 	queues_clear(r);
 	schedules_clear(r);
-	HASH_ITER(hh, r->zones, z, tmp) {
+	HASH_ITER(hh, r->zones, z, tmp)
+	{
 		HASH_DEL(r->zones, z);
 		free(z->data);
 		free(z);

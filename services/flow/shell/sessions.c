@@ -16,7 +16,7 @@ enum flow_wait session_wait(const char *name)
 	for (int i = 0; i < FLOW_WAIT_N; i++)
 		if (strcmp(wait_names[i], name) == 0)
 			return (enum flow_wait)i;
-	return FLOW_W_ENDED;	/* written by a newer version: nothing can be done with it */
+	return FLOW_W_ENDED; /* written by a newer version: nothing can be done with it */
 }
 
 struct session *session_find(struct flow_svc *s, const char *id)
@@ -118,7 +118,7 @@ void sessions_free(struct flow_svc *s)
 {
 	struct session *x, *tmp;
 	HASH_ITER(hh, s->sessions, x, tmp)
-		session_drop(s, x, false);
+	session_drop(s, x, false);
 }
 
 /* --- libs/actor --- */
@@ -128,14 +128,15 @@ void sessions_adopt(void *arg, const char *id, const void *body, size_t len)
 	struct flow_svc *s = arg;
 	struct pl_why why = { 0 };
 	ProtobufCMessage *m;
-	enum pl_err err = rpc_unpack(&parley__flow__v1__flow_session__descriptor, body, len, pl_loop_tmp(s->app->loop), &m, &why);
+	enum pl_err err =
+		rpc_unpack(&parley__flow__v1__flow_session__descriptor, body, len, pl_loop_tmp(s->app->loop), &m, &why);
 	const Parley__Flow__V1__FlowSession *f = err ? NULL : (const void *)m;
 	struct session *x = err || !pl_id_ok(id) ? NULL : session_get(s, id);
 	if (!x || !bytes_set(x, f)) {
 		log_error("session.adopt-failed", LOG_S("session", id), LOG_WHY(&why));
 		return;
 	}
-	graph_set(s, x, NULL);	/* loaded when it is stepped */
+	graph_set(s, x, NULL); /* loaded when it is stepped */
 	log_info("session.adopted", LOG_S("session", id), LOG_S("node", f->node), LOG_S("wait", f->wait));
 }
 
@@ -151,7 +152,8 @@ void sessions_sweep(struct flow_svc *s)
 {
 	struct session *x, *tmp;
 	int64_t now = pl_mono_us();
-	HASH_ITER(hh, s->sessions, x, tmp) {
+	HASH_ITER(hh, s->sessions, x, tmp)
+	{
 		int64_t keep_s = x->ended ? s->cfg->ended_s : s->cfg->idle_s;
 		if (now - x->stepped_us < keep_s * PL_US_PER_S)
 			continue;

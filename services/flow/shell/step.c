@@ -1,5 +1,5 @@
-/* FlowRunInternalService.Step: find the session (here, on its owner's node, or nowhere any more), step it once, save it, answer.
- * The answer goes out when the checkpoint is stored: what a channel has been told, a survivor knows. */
+/* FlowRunInternalService.Step: find the session (here, on its owner's node, or nowhere any more), step it once, save
+ * it, answer. The answer goes out when the checkpoint is stored: what a channel has been told, a survivor knows. */
 #include "svc.h"
 
 #include <parley/log.h>
@@ -38,7 +38,7 @@ static void on_saved(void *arg, bool stored)
 	struct pl_why why = { 0 };
 	if (stored)
 		reply(j, j->out);
-	else	/* the channel asks again and reaches the new owner, which does the step anew with the same ids */
+	else /* the channel asks again and reaches the new owner, which does the step anew with the same ids */
 		fail(j, pl_why_set(&why, PL_E_UNAVAIL, "another copy has the session now"), &why);
 }
 
@@ -81,14 +81,18 @@ static enum pl_err state_store(const struct flow_state *st, fs_t *f, const struc
 static struct flow_event event_of(const req_t *in)
 {
 	switch (in->event_case) {
-	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_STARTED: return (struct flow_event){ .kind = FLOW_EV_STARTED };
+	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_STARTED:
+		return (struct flow_event){ .kind = FLOW_EV_STARTED };
 	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_DIGITS:
 		return (struct flow_event){ .kind = FLOW_EV_DIGITS, .digits = in->digits->digits };
 	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_QUEUE_LEFT:
 		return (struct flow_event){ .kind = FLOW_EV_QUEUE_LEFT, .reason = in->queue_left->reason };
-	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_GONE: return (struct flow_event){ .kind = FLOW_EV_GONE };
-	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_FAILED: return (struct flow_event){ .kind = FLOW_EV_FAILED };
-	default: return (struct flow_event){ .kind = FLOW_EV_DONE };
+	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_GONE:
+		return (struct flow_event){ .kind = FLOW_EV_GONE };
+	case PARLEY__FLOW__V1__STEP_REQUEST__EVENT_FAILED:
+		return (struct flow_event){ .kind = FLOW_EV_FAILED };
+	default:
+		return (struct flow_event){ .kind = FLOW_EV_DONE };
 	}
 }
 
@@ -136,8 +140,8 @@ static enum pl_err run(struct job *j, fs_t *f, struct graph **g, struct answer *
 		tell_left(s, &t, &s->out);
 	if (s->out.failure) {
 		obs_add(s->m_failed, 1);
-		log_warn("session.failed", LOG_S("session", f->session_id), LOG_S("flow", f->flow_id), LOG_I("version", f->version),
-			 LOG_S("why", s->out.failure));
+		log_warn("session.failed", LOG_S("session", f->session_id), LOG_S("flow", f->flow_id),
+			 LOG_I("version", f->version), LOG_S("why", s->out.failure));
 	}
 	return PL_OK;
 }
@@ -194,19 +198,21 @@ static void on_session_graph(void *arg, struct graph *g, const struct pl_why *wh
 		fail(j, g ? PL_E_NOTFOUND : why->err ? why->err : PL_E_UNAVAIL, why);
 		return;
 	}
-	enum pl_err err = rpc_unpack(&parley__flow__v1__flow_session__descriptor, x->packed, x->len, j->c->arena, &m, &err_why);
+	enum pl_err err =
+		rpc_unpack(&parley__flow__v1__flow_session__descriptor, x->packed, x->len, j->c->arena, &m, &err_why);
 	if (err) {
 		fail(j, PL_E_INTERNAL, &err_why);
 		return;
 	}
 	fs_t *f = (void *)m;
-	if (f->seq == j->in->seq && f->last) {	/* asked again: the same answer, no second effect */
+	if (f->seq == j->in->seq && f->last) { /* asked again: the same answer, no second effect */
 		f->last->node = j->s->app->cfg.node;
 		reply(j, f->last);
 		return;
 	}
-	if (!seq_ok(x, j->in)) {	/* another step came first while the graph was read */
-		fail(j, pl_why_field(&err_why, PL_E_STATE, "seq", "is %u, the last step was %u", j->in->seq, x->seq), &err_why);
+	if (!seq_ok(x, j->in)) { /* another step came first while the graph was read */
+		fail(j, pl_why_field(&err_why, PL_E_STATE, "seq", "is %u, the last step was %u", j->in->seq, x->seq),
+		     &err_why);
 		return;
 	}
 	state_load(&j->s->state, f, g->g);
@@ -237,7 +243,8 @@ static void step_here(struct job *j, struct session *x)
 		return;
 	}
 	ProtobufCMessage *m;
-	if (rpc_unpack(&parley__flow__v1__flow_session__descriptor, x->packed, x->len, j->c->arena, &m, &why) != PL_OK) {
+	if (rpc_unpack(&parley__flow__v1__flow_session__descriptor, x->packed, x->len, j->c->arena, &m, &why) !=
+	    PL_OK) {
 		fail(j, PL_E_INTERNAL, &why);
 		return;
 	}
@@ -253,7 +260,7 @@ static void on_start_graph(void *arg, struct graph *g, const struct pl_why *why)
 	struct flow_svc *s = j->s;
 	const Parley__Flow__V1__SessionStarted *st = j->in->started;
 	struct session *x = session_find(s, j->in->session_id);
-	if (x) {		/* the same start twice, close together */
+	if (x) { /* the same start twice, close together */
 		step_here(j, x);
 		return;
 	}
@@ -277,7 +284,7 @@ static void on_start_graph(void *arg, struct graph *g, const struct pl_why *why)
 	flow_var_set(&s->state, "from_name", st->from_name, false);
 	flow_var_set(&s->state, "to_number", st->to_number, false);
 	flow_var_set(&s->state, "contact_id", st->contact_id, false);
-	for (size_t i = 0; i < st->n_variables && i < FLOW_VARS_MAX / 2; i++)	/* half is the flow's own */
+	for (size_t i = 0; i < st->n_variables && i < FLOW_VARS_MAX / 2; i++) /* half is the flow's own */
 		flow_var_set(&s->state, st->variables[i]->key, st->variables[i]->value, false);
 	step(j, f, g);
 }

@@ -7,15 +7,17 @@
 #define TICK_US (100 * PL_US_PER_MS)
 #define SWEEP_TICKS 50
 
-/* Ready when the caches hold what a call needs. Queues are missing only while acd-router is away: calls still run, with the default
- * music. */
+/* Ready when the caches hold what a call needs. Queues are missing only while acd-router is away: calls still run, with
+ * the default music. */
 static void readiness(struct flow_svc *s)
 {
 	bool ok = graphs_loaded(s->graphs) && refs_loaded(s->refs), held = actors_held(s->actors);
-	obs_check_set(s->loaded, ok && held && s->takes_steps, ok ? held ? "" : "waits for its lease" : "flows and schedules are being read");
+	obs_check_set(s->loaded, ok && held && s->takes_steps,
+		      ok ? held ? "" : "waits for its lease" : "flows and schedules are being read");
 }
 
-/* Steps are taken from the moment on when they can be done: a copy that is still starting must not refuse what another would do. */
+/* Steps are taken from the moment on when they can be done: a copy that is still starting must not refuse what another
+ * would do. */
 static void take_steps(struct flow_svc *s)
 {
 	struct pl_why why = { 0 };
@@ -38,7 +40,7 @@ static void on_tick(void *arg)
 
 static void on_flow_changed(void *arg, const struct bus_msg *m)
 {
-	(void)m;	/* what it says is read from the database: it may be old */
+	(void)m; /* what it says is read from the database: it may be old */
 	graphs_refresh(((struct flow_svc *)arg)->graphs);
 }
 
@@ -70,8 +72,10 @@ static enum pl_err metrics(struct flow_svc *s)
 	s->m_steps = obs_metric_new(o, OBS_COUNTER, "steps_total", NULL, "Steps done");
 	s->m_refused = obs_metric_new(o, OBS_COUNTER, "steps_refused_total", NULL, "Steps refused");
 	s->m_failed = obs_metric_new(o, OBS_COUNTER, "sessions_failed_total", NULL, "Sessions a flow's mistake ended");
-	s->m_step_us = obs_metric_new(o, OBS_HISTOGRAM, "step_seconds", NULL, "From a step's arrival to its answer, checkpoint included");
-	return s->loaded && s->m_sessions && s->m_steps && s->m_refused && s->m_failed && s->m_step_us ? PL_OK : PL_E_NOMEM;
+	s->m_step_us = obs_metric_new(o, OBS_HISTOGRAM, "step_seconds", NULL,
+				      "From a step's arrival to its answer, checkpoint included");
+	return s->loaded && s->m_sessions && s->m_steps && s->m_refused && s->m_failed && s->m_step_us ? PL_OK
+												       : PL_E_NOMEM;
 }
 
 static enum pl_err database(struct flow_svc *s, struct pl_why *why)
@@ -89,11 +93,14 @@ static enum pl_err database(struct flow_svc *s, struct pl_why *why)
 static enum pl_err listen(struct flow_svc *s, struct pl_why *why)
 {
 	struct bus *b = s->app->bus;
-	struct bus_stream_cfg ledger = { .name = STREAM_LEDGER, .subjects = { "ev.>" }, .max_age_s = s->cfg->ledger_age_s };
+	struct bus_stream_cfg ledger = { .name = STREAM_LEDGER,
+					 .subjects = { "ev.>" },
+					 .max_age_s = s->cfg->ledger_age_s };
 	bus_stream_ensure(b, &ledger, on_ledger, s);
 	enum pl_err err = bus_subscribe(&s->on_flow, b, "ev.flow.changed.*", NULL, on_flow_changed, s, why);
 	if (!err)
-		err = bus_subscribe(&s->on_schedule, b, "ev.flow.schedule-changed.*", NULL, on_schedule_changed, s, why);
+		err = bus_subscribe(&s->on_schedule, b, "ev.flow.schedule-changed.*", NULL, on_schedule_changed, s,
+				    why);
 	if (!err)
 		err = bus_subscribe(&s->on_queue, b, "ev.acd.queue-changed.*", NULL, on_queue_changed, s, why);
 	return err;
@@ -101,7 +108,9 @@ static enum pl_err listen(struct flow_svc *s, struct pl_why *why)
 
 static enum pl_err serve(struct flow_svc *s, struct pl_why *why)
 {
-	struct actors_cfg cfg = { .kind = "flow", .keep_s = s->cfg->idle_s, .adopt = sessions_adopt, .lost = sessions_lost, .arg = s };
+	struct actors_cfg cfg = {
+		.kind = "flow", .keep_s = s->cfg->idle_s, .adopt = sessions_adopt, .lost = sessions_lost, .arg = s
+	};
 	enum pl_err err = actors_open(&s->actors, s->app->bus, &cfg, why);
 	if (!err)
 		err = flows_serve(s, why);
@@ -115,7 +124,7 @@ enum pl_err flow_svc_new(struct flow_svc **ret, struct pl_app *app, const struct
 	struct flow_svc *s = calloc(1, sizeof(*s));
 	if (!s)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
-	*ret = s;	/* a half-built one is freed by the caller */
+	*ret = s; /* a half-built one is freed by the caller */
 	s->app = app;
 	s->cfg = cfg;
 	enum pl_err err = metrics(s);
@@ -149,7 +158,7 @@ void flow_svc_free(struct flow_svc *s)
 	bus_unsubscribe(s->on_queue);
 	pl_timer_free(s->tick);
 	outbox_close(s->outbox);
-	pg_close(s->pg);	/* before the caches: jobs that are cut off still report to them */
+	pg_close(s->pg); /* before the caches: jobs that are cut off still report to them */
 	sessions_free(s);
 	actors_close(s->actors);
 	refs_free(s->refs);

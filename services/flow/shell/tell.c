@@ -1,7 +1,7 @@
-/* What a step tells others: events of the ledger and inputs of the router. Every id comes from (session, step, number), so a step that is
- * done again by a copy that adopted the session tells nothing twice. */
-#include "svc.h"
+/* What a step tells others: events of the ledger and inputs of the router. Every id comes from (session, step, number),
+ * so a step that is done again by a copy that adopted the session tells nothing twice. */
 #include "parley/acd/v1/acd.pb-c.h"
+#include "svc.h"
 
 #include <parley/log.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ void tell_id(const char *session_id, uint32_t seq, uint32_t n, char out[PL_ID_LE
 	text[len++] = '+';
 	uint64_t h2 = pl_hash(text, (size_t)len);
 	if (pl_id_ok(session_id))
-		for (int i = 0, at = 0; i < 6; i++, at += 2) {	/* the session's time: keeps ids near each other */
+		for (int i = 0, at = 0; i < 6; i++, at += 2) { /* the session's time: keeps ids near each other */
 			at += at == 8;
 			char pair[3] = { session_id[at], session_id[at + 1], 0 };
 			if (pl_unhex(pair, &b[i], 1) != PL_OK)
@@ -32,7 +32,10 @@ void tell_id(const char *session_id, uint32_t seq, uint32_t n, char out[PL_ID_LE
 	snprintf(out, PL_ID_LEN, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
-struct meta { Parley__Common__V1__EventMeta m; char id[PL_ID_LEN]; };
+struct meta {
+	Parley__Common__V1__EventMeta m;
+	char id[PL_ID_LEN];
+};
 
 static Parley__Common__V1__EventMeta *meta(struct flow_svc *s, struct tell *t, struct meta *x)
 {
@@ -48,7 +51,8 @@ static Parley__Common__V1__EventMeta *meta(struct flow_svc *s, struct tell *t, s
 	return &x->m;
 }
 
-static void emit(struct flow_svc *s, const char *event, const struct tell *t, const struct meta *x, const ProtobufCMessage *m)
+static void emit(struct flow_svc *s, const char *event, const struct tell *t, const struct meta *x,
+		 const ProtobufCMessage *m)
 {
 	char subject[128];
 	snprintf(subject, sizeof(subject), "ev.flow.%s.%s", event, t->session->session_id);
@@ -101,7 +105,9 @@ static void input(struct flow_svc *s, const struct tell *t, const char *kind, co
 	uint8_t *p = pl_arena_alloc(tmp, len);
 	snprintf(subject, sizeof(subject), "acd.in.%s", kind);
 	snprintf(id, sizeof(id), "%s-%u-%s", t->session->session_id, t->seq, kind);
-	struct bus_out o = { .subject = subject, .type = "parley.acd.v1.AcdInput", .data = p, .len = len, .msg_id = id };
+	struct bus_out o = {
+		.subject = subject, .type = "parley.acd.v1.AcdInput", .data = p, .len = len, .msg_id = id
+	};
 	if (p)
 		parley__acd__v1__acd_input__pack(m, p);
 	enum pl_err err = p ? bus_js_publish(s->app->bus, &o, NULL, NULL) : PL_E_NOMEM;

@@ -45,7 +45,8 @@ static enum pl_err list(struct conv *c, const Google__Protobuf__ListValue *l, in
 static enum pl_err convert(struct conv *c, const Google__Protobuf__Value *v, int depth, struct flow_val *ret)
 {
 	if (depth > DEPTH_MAX || ++c->values > VALUES_MAX)
-		return pl_why_field(c->why, PL_E_FORMAT, "graph", "is nested deeper than %d or has more than %d values", DEPTH_MAX, VALUES_MAX);
+		return pl_why_field(c->why, PL_E_FORMAT, "graph", "is nested deeper than %d or has more than %d values",
+				    DEPTH_MAX, VALUES_MAX);
 	switch (v ? v->kind_case : GOOGLE__PROTOBUF__VALUE__KIND_NULL_VALUE) {
 	case GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE:
 		ret->kind = FLOW_VAL_NUM;
@@ -59,13 +60,18 @@ static enum pl_err convert(struct conv *c, const Google__Protobuf__Value *v, int
 		ret->kind = FLOW_VAL_BOOL;
 		ret->b = v->bool_value;
 		return PL_OK;
-	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE: return map(c, v->struct_value, depth, ret);
-	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE: return list(c, v->list_value, depth, ret);
-	default: ret->kind = FLOW_VAL_NULL; return PL_OK;
+	case GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE:
+		return map(c, v->struct_value, depth, ret);
+	case GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE:
+		return list(c, v->list_value, depth, ret);
+	default:
+		ret->kind = FLOW_VAL_NULL;
+		return PL_OK;
 	}
 }
 
-enum pl_err flow_val_of(const Google__Protobuf__Struct *st, struct pl_arena *a, struct flow_val *ret, struct pl_why *why)
+enum pl_err flow_val_of(const Google__Protobuf__Struct *st, struct pl_arena *a, struct flow_val *ret,
+			struct pl_why *why)
 {
 	struct conv c = { a, 0, why };
 	static const Google__Protobuf__Struct none = GOOGLE__PROTOBUF__STRUCT__INIT;
@@ -75,7 +81,8 @@ enum pl_err flow_val_of(const Google__Protobuf__Struct *st, struct pl_arena *a, 
 
 /* Compiles into a block that grows until it fits. *ret_mem.base is the caller's to free, also after an error. */
 static enum pl_err compile(const Google__Protobuf__Struct *graph, const struct flow_refs *refs, struct pl_arena *a,
-			   struct flow_mem *ret_mem, const struct flow_graph **ret, struct flow_problems *problems, struct pl_why *why)
+			   struct flow_mem *ret_mem, const struct flow_graph **ret, struct flow_problems *problems,
+			   struct pl_why *why)
 {
 	struct flow_val v;
 	if (graph && protobuf_c_message_get_packed_size(&graph->base) > 2 * FLOW_GRAPH_BYTES_MAX)
@@ -95,8 +102,8 @@ static enum pl_err compile(const Google__Protobuf__Struct *graph, const struct f
 	return pl_why_set(why, PL_E_NOMEM, "no memory for the graph");
 }
 
-enum pl_err flow_check(const Google__Protobuf__Struct *graph, const struct flow_refs *refs, struct pl_arena *a, size_t *ret_n,
-		       Parley__Flow__V1__FlowProblem ***ret, struct pl_why *why)
+enum pl_err flow_check(const Google__Protobuf__Struct *graph, const struct flow_refs *refs, struct pl_arena *a,
+		       size_t *ret_n, Parley__Flow__V1__FlowProblem ***ret, struct pl_why *why)
 {
 	struct flow_problems *problems = PL_NEW(a, struct flow_problems);
 	struct flow_mem mem = { 0 };
@@ -122,8 +129,8 @@ enum pl_err flow_check(const Google__Protobuf__Struct *graph, const struct flow_
 	return *ret ? PL_OK : PL_E_NOMEM;
 }
 
-enum pl_err flow_build(const Google__Protobuf__Struct *graph, struct pl_arena *a, const struct flow_graph **ret, void **ret_block,
-		       struct pl_why *why)
+enum pl_err flow_build(const Google__Protobuf__Struct *graph, struct pl_arena *a, const struct flow_graph **ret,
+		       void **ret_block, struct pl_why *why)
 {
 	struct flow_problems *problems = PL_NEW(a, struct flow_problems);
 	struct flow_mem mem = { 0 };
@@ -131,7 +138,8 @@ enum pl_err flow_build(const Google__Protobuf__Struct *graph, struct pl_arena *a
 	if (err) {
 		free(mem.base);
 		return err == PL_E_STATE ? pl_why_set(why, err, "%s: %s: %s", problems->v[0].node, problems->v[0].field,
-						      problems->v[0].text) : err;
+						      problems->v[0].text)
+					 : err;
 	}
 	*ret_block = mem.base;
 	return PL_OK;

@@ -11,9 +11,13 @@ static const char main_menu[] =
 	"{'start':'in','show':['topic'],'nodes':{"
 	"'in':{'type':'answer','next':'hours'},"
 	"'hours':{'type':'hours','schedule':'week','open':'menu','closed':'night'},"
-	"'menu':{'type':'menu','prompt':['Hello.','Press 1 or 2.'],'invalid_prompt':'No such choice.','timeout_prompt':'Still there?',"
-	"  'tries':2,'variable':'topic','choices':{'1':{'to':'support','label':'Fault'},'2':'sales'},'timeout':'support','invalid':'bye'},"
-	"'support':{'type':'queue','queue':'q-support','priority':5,'greeting':'You called about {{topic}}.','otherwise':'sorry'},"
+	"'menu':{'type':'menu','prompt':['Hello.','Press 1 or 2.'],'invalid_prompt':'No such "
+	"choice.','timeout_prompt':'Still there?',"
+	"  "
+	"'tries':2,'variable':'topic','choices':{'1':{'to':'support','label':'Fault'},'2':'sales'},'timeout':'support',"
+	"'invalid':'bye'},"
+	"'support':{'type':'queue','queue':'q-support','priority':5,'greeting':'You called about "
+	"{{topic}}.','otherwise':'sorry'},"
 	"'sales':{'type':'queue','queue':'q-sales','exit_key':'*','exit':'menu','otherwise':'sorry'},"
 	"'night':{'type':'say','text':'We are closed.','next':'bye'},"
 	"'sorry':{'type':'say','text':'Nobody can take your call.','next':'bye'},"
@@ -24,7 +28,8 @@ START_TEST(a_caller_chooses_and_waits_in_the_queue)
 	struct session *x = session_new(main_menu);
 	x->open[0] = true;
 	STEP(x, "start", "answer | collect(say(en:Hello.) say(en:Press 1 or 2.)) max 1 ; hours=open");
-	STEP(x, "digits 1", "queue q-support say(en:You called about 1 Fault.) ; menu=1:Fault ; enqueue q-support at 5");
+	STEP(x, "digits 1",
+	     "queue q-support say(en:You called about 1 Fault.) ; menu=1:Fault ; enqueue q-support at 5");
 	ck_assert_str_eq(session_var(x, "topic"), "1 Fault");
 	STEP(x, "left answered-and-ended", "hangup ; support=answered ; ended queue");
 	STEP(x, "gone", "refused");
@@ -96,9 +101,10 @@ END_TEST
 
 START_TEST(a_survey_may_follow_when_the_agent_has_hung_up)
 {
-	struct session *x = session_new("{'start':'q','nodes':{'q':{'type':'queue','queue':'a','answered':'s'},"
-					"'s':{'type':'collect','prompt':'From 1 to 5?','variable':'score','max_digits':1,'next':'h',"
-					"'timeout':'h'},'h':{'type':'hangup'}}}");
+	struct session *x = session_new(
+		"{'start':'q','nodes':{'q':{'type':'queue','queue':'a','answered':'s'},"
+		"'s':{'type':'collect','prompt':'From 1 to 5?','variable':'score','max_digits':1,'next':'h',"
+		"'timeout':'h'},'h':{'type':'hangup'}}}");
 	(void)session_step(x, "start");
 	STEP(x, "left answered-and-ended", "collect(say(en:From 1 to 5?)) max 1 end # ; q=answered");
 	STEP(x, "digits 4", "hangup ; s=next ; ended hangup");
@@ -144,8 +150,9 @@ END_TEST
 
 START_TEST(a_loop_in_which_nobody_does_anything_is_ended)
 {
-	struct session *x = session_new("{'start':'a','finally':'f','nodes':{'a':{'type':'goto','to':'b'},'b':{'type':'goto','to':'a'},"
-					"'f':{'type':'set','variables':{'x':'1'},'next':'h'},'h':{'type':'hangup'}}}");
+	struct session *x = session_new(
+		"{'start':'a','finally':'f','nodes':{'a':{'type':'goto','to':'b'},'b':{'type':'goto','to':'a'},"
+		"'f':{'type':'set','variables':{'x':'1'},'next':'h'},'h':{'type':'hangup'}}}");
 	STEP(x, "start", "hangup ; ended failed: the flow runs in a loop");
 	ck_assert_str_eq(session_var(x, "x"), "1");
 }
@@ -153,7 +160,8 @@ END_TEST
 
 START_TEST(a_loop_over_menus_nobody_answers_is_ended_too)
 {
-	struct session *x = session_new("{'start':'m','nodes':{'m':{'type':'menu','prompt':'?','tries':1,'choices':{'1':'m'},'timeout':'m'}}}");
+	struct session *x = session_new(
+		"{'start':'m','nodes':{'m':{'type':'menu','prompt':'?','tries':1,'choices':{'1':'m'},'timeout':'m'}}}");
 	(void)session_step(x, "start");
 	for (int i = 1; i < FLOW_SESSION_NODES_MAX; i++)
 		STEP(x, "digits", "collect(say(en:?)) max 1 ; m=timeout");
@@ -163,7 +171,8 @@ END_TEST
 
 START_TEST(a_long_row_of_prompts_is_cut_into_steps)
 {
-	struct session *x = session_new("{'start':'p','nodes':{'p':{'type':'play','sources':{'silence_ms':100},'next':'p'}}}");
+	struct session *x =
+		session_new("{'start':'p','nodes':{'p':{'type':'play','sources':{'silence_ms':100},'next':'p'}}}");
 	const char *out = session_step(x, "start");
 	for (int i = 0; i < 5; i++) {
 		size_t n = 1;
@@ -178,9 +187,11 @@ END_TEST
 
 START_TEST(digits_go_into_a_variable_when_there_are_enough)
 {
-	struct session *x = session_new("{'start':'c','nodes':{'c':{'type':'collect','prompt':{'file':'prompts/code'},'variable':'code',"
-					"'min_digits':4,'max_digits':6,'terminator':'*','invalid_prompt':'Too short.','next':'s','timeout':'h'},"
-					"'s':{'type':'say','text':'{{code}}, {{nobody}}!','language':'it','next':'h'},'h':{'type':'hangup'}}}");
+	struct session *x = session_new(
+		"{'start':'c','nodes':{'c':{'type':'collect','prompt':{'file':'prompts/code'},'variable':'code',"
+		"'min_digits':4,'max_digits':6,'terminator':'*','invalid_prompt':'Too "
+		"short.','next':'s','timeout':'h'},"
+		"'s':{'type':'say','text':'{{code}}, {{nobody}}!','language':'it','next':'h'},'h':{'type':'hangup'}}}");
 	STEP(x, "start", "collect(file(prompts/code)) max 6 end *");
 	STEP(x, "digits 12", "collect(say(en:Too short.) file(prompts/code)) max 6 end *");
 	STEP(x, "digits 12345", "play say(it:12345, !) | hangup ; c=next ; ended hangup");
@@ -189,9 +200,10 @@ END_TEST
 
 START_TEST(a_secret_is_compared_and_nothing_else)
 {
-	static const char graph[] = "{'start':'c','nodes':{'c':{'type':'collect','prompt':'PIN?','variable':'pin','secret':true,'next':'i',"
-				    "'timeout':'h'},'i':{'type':'if','when':{'variable':'pin','is':'eq','value':'4711'},'true':'ok',"
-				    "'false':'h'},'ok':{'type':'say','text':'Right.','next':'h'},'h':{'type':'hangup'}}}";
+	static const char graph[] =
+		"{'start':'c','nodes':{'c':{'type':'collect','prompt':'PIN?','variable':'pin','secret':true,'next':'i',"
+		"'timeout':'h'},'i':{'type':'if','when':{'variable':'pin','is':'eq','value':'4711'},'true':'ok',"
+		"'false':'h'},'ok':{'type':'say','text':'Right.','next':'h'},'h':{'type':'hangup'}}}";
 	struct session *x = session_new(graph);
 	(void)session_step(x, "start");
 	STEP(x, "digits 4711", "play say(en:Right.) | hangup ; c=next ; i=true ; ended hangup");
@@ -204,12 +216,13 @@ END_TEST
 
 START_TEST(a_jump_goes_on_in_another_flow_with_the_same_variables)
 {
-	struct session *x = session_new("{'start':'a','nodes':{'a':{'type':'answer','next':'j'},'j':{'type':'jump','flow':'f2'}}}");
+	struct session *x =
+		session_new("{'start':'a','nodes':{'a':{'type':'answer','next':'j'},'j':{'type':'jump','flow':'f2'}}}");
 	STEP(x, "start", "answer ; jump f2");
 	STEP(x, "failed", "hangup ; ended failed: the flow to jump to is not there");
 	x = session_new("{'start':'a','nodes':{'a':{'type':'answer','next':'j'},'j':{'type':'jump','flow':'f2'}}}");
 	(void)session_step(x, "start");
-	STEP(x, "jumped", "answer ; jump f2");	/* here the same graph again */
+	STEP(x, "jumped", "answer ; jump f2"); /* here the same graph again */
 }
 END_TEST
 
@@ -242,28 +255,43 @@ END_TEST
 
 START_TEST(conditions_compare_texts_and_numbers)
 {
-	static const struct { const char *when; bool is; } cases[] = {
-		{ "{'variable':'n','is':'eq','value':'10'}", true }, { "{'variable':'n','is':'eq','value':'10.0'}", true },
-		{ "{'variable':'n','is':'ne','value':'10'}", false }, { "{'variable':'n','is':'lt','value':'9'}", false },
-		{ "{'variable':'n','is':'gt','value':'9'}", true }, { "{'variable':'n','is':'gt','value':'nine'}", false },
-		{ "{'variable':'n','is':'lt','value':'-3'}", false }, { "{'variable':'n','is':'gt','value':'9.999999'}", true },
-		{ "{'variable':'t','is':'contains','value':'bre'}", true }, { "{'variable':'t','is':'prefix','value':'bre'}", false },
-		{ "{'variable':'t','is':'prefix','value':'Alba {{t2}}'}", true }, { "{'variable':'none','is':'empty'}", true },
+	static const struct {
+		const char *when;
+		bool is;
+	} cases[] = {
+		{ "{'variable':'n','is':'eq','value':'10'}", true },
+		{ "{'variable':'n','is':'eq','value':'10.0'}", true },
+		{ "{'variable':'n','is':'ne','value':'10'}", false },
+		{ "{'variable':'n','is':'lt','value':'9'}", false },
+		{ "{'variable':'n','is':'gt','value':'9'}", true },
+		{ "{'variable':'n','is':'gt','value':'nine'}", false },
+		{ "{'variable':'n','is':'lt','value':'-3'}", false },
+		{ "{'variable':'n','is':'gt','value':'9.999999'}", true },
+		{ "{'variable':'t','is':'contains','value':'bre'}", true },
+		{ "{'variable':'t','is':'prefix','value':'bre'}", false },
+		{ "{'variable':'t','is':'prefix','value':'Alba {{t2}}'}", true },
+		{ "{'variable':'none','is':'empty'}", true },
 		{ "{'not':{'variable':'t','is':'empty'}}", true },
 		{ "{'all':[{'variable':'n','is':'eq','value':'10'},{'variable':'t','is':'empty'}]}", false },
 		{ "{'any':[{'variable':'n','is':'eq','value':'10'},{'variable':'t','is':'empty'}]}", true },
-		{ "{'any':[{'all':[{'variable':'n','is':'eq','value':'1'}]},{'not':{'any':[{'variable':'t','is':'empty'}]}}]}", true },
-		{ "{'variable':'t','is':'lt','value':'1'}", false }, { "{'variable':'none','is':'eq','value':''}", true },
+		{ "{'any':[{'all':[{'variable':'n','is':'eq','value':'1'}]},{'not':{'any':[{'variable':'t','is':'empty'"
+		  "}]}}]}",
+		  true },
+		{ "{'variable':'t','is':'lt','value':'1'}", false },
+		{ "{'variable':'none','is':'eq','value':''}", true },
 	};
 	for (size_t i = 0; i < PL_ARRAY_N(cases); i++) {
 		char graph[1024];
-		snprintf(graph, sizeof(graph), "{'start':'i','nodes':{'i':{'type':'if','when':%s,'true':'h','false':'h'},'h':{'type':'hangup'}}}",
+		snprintf(graph, sizeof(graph),
+			 "{'start':'i','nodes':{'i':{'type':'if','when':%s,'true':'h','false':'h'},'h':{'type':'hangup'"
+			 "}}}",
 			 cases[i].when);
 		struct session *x = session_new(graph);
 		flow_var_set(x->s, "n", "10", false);
 		flow_var_set(x->s, "t", "Alba Fibre", false);
 		flow_var_set(x->s, "t2", "Fib", false);
-		ck_assert_msg(strncmp(session_step(x, "start"), cases[i].is ? "hangup ; i=true" : "hangup ; i=false", 15) == 0,
+		ck_assert_msg(strncmp(session_step(x, "start"), cases[i].is ? "hangup ; i=true" : "hangup ; i=false",
+				      15) == 0,
 			      "%s is not %d", cases[i].when, cases[i].is);
 	}
 }
@@ -285,7 +313,7 @@ START_TEST(variables_are_bounded_in_number_and_length_and_cut_at_a_character)
 	memmove(value + 1, value, 2000);
 	value[0] = 'x';
 	ck_assert(flow_var_set(x->s, "v0", value, false));
-	ck_assert_uint_eq(strlen(session_var(x, "v0")), 1023);	/* the last character would have been cut in half */
+	ck_assert_uint_eq(strlen(session_var(x, "v0")), 1023); /* the last character would have been cut in half */
 	static _Alignas(16) char space[4096];
 	struct flow_mem mem = { space, sizeof(space), 0, false };
 	const char *s = flow_expand(x->s, "{{v0}}{{v0}}", &mem);

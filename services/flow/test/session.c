@@ -92,7 +92,8 @@ static const char *render(const struct flow_out *o)
 		action(&o->actions[i]);
 	}
 	for (uint32_t i = 0; i < o->n_marks; i++)
-		say(" ; %s=%s%s%s", o->marks[i].node->name, o->marks[i].output, *o->marks[i].label ? ":" : "", o->marks[i].label);
+		say(" ; %s=%s%s%s", o->marks[i].node->name, o->marks[i].output, *o->marks[i].label ? ":" : "",
+		    o->marks[i].label);
 	if (o->enqueue)
 		say(" ; enqueue %s at %d", o->enqueue->queue, o->enqueue->priority);
 	if (o->jump)
@@ -104,9 +105,12 @@ static const char *render(const struct flow_out *o)
 
 const char *session_step(struct session *x, const char *event)
 {
-	static const struct { const char *word; enum flow_ev kind; } words[] = {
-		{ "start", FLOW_EV_STARTED }, { "done", FLOW_EV_DONE }, { "digits", FLOW_EV_DIGITS }, { "left", FLOW_EV_QUEUE_LEFT },
-		{ "gone", FLOW_EV_GONE }, { "failed", FLOW_EV_FAILED }, { "jumped", FLOW_EV_JUMPED } };
+	static const struct {
+		const char *word;
+		enum flow_ev kind;
+	} words[] = { { "start", FLOW_EV_STARTED },   { "done", FLOW_EV_DONE }, { "digits", FLOW_EV_DIGITS },
+		      { "left", FLOW_EV_QUEUE_LEFT }, { "gone", FLOW_EV_GONE }, { "failed", FLOW_EV_FAILED },
+		      { "jumped", FLOW_EV_JUMPED } };
 	static struct flow_out out;
 	struct flow_mem mem = { step_block, sizeof(step_block), 0, false };
 	size_t w = 0, len = strcspn(event, " ");

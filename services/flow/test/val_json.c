@@ -3,7 +3,10 @@
 #include <jansson.h>
 #include <string.h>
 
-static struct { _Alignas(16) char b[4 << 20]; size_t used; } block;
+static struct {
+	_Alignas(16) char b[4 << 20];
+	size_t used;
+} block;
 
 static void *get(size_t n)
 {
@@ -38,7 +41,8 @@ static bool items(const json_t *j, int depth, struct flow_val *ret)
 	uint32_t i = 0;
 	const char *key;
 	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)j, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)j, key, value)
+	{
 		v[i].key = text_of(key);
 		if (!v[i].key || !convert(value, depth + 1, &v[i]))
 			return false;
@@ -55,8 +59,11 @@ static bool convert(const json_t *j, int depth, struct flow_val *ret)
 		ret->kind = FLOW_VAL_STR;
 		return (ret->str = text_of(json_string_value(j))) != NULL;
 	}
-	ret->kind = json_is_array(j) ? FLOW_VAL_LIST : json_is_object(j) ? FLOW_VAL_MAP : json_is_number(j) ? FLOW_VAL_NUM :
-		    json_is_boolean(j) ? FLOW_VAL_BOOL : FLOW_VAL_NULL;
+	ret->kind = json_is_array(j)     ? FLOW_VAL_LIST
+		    : json_is_object(j)  ? FLOW_VAL_MAP
+		    : json_is_number(j)  ? FLOW_VAL_NUM
+		    : json_is_boolean(j) ? FLOW_VAL_BOOL
+					 : FLOW_VAL_NULL;
 	ret->num = json_is_number(j) ? json_number_value(j) : 0;
 	ret->b = json_is_true(j);
 	return ret->kind == FLOW_VAL_LIST || ret->kind == FLOW_VAL_MAP ? items(j, depth, ret) : true;

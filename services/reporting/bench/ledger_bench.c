@@ -1,7 +1,7 @@
-/* How fast a ledger becomes tables: writes N calls into a private NATS, starts parley-reporting on a private PostgreSQL, and waits until the
- * tables are at the last sequence. Prints events a second and CPU seconds of the service and of the database; beside it the bare
- * limit, reading the same stream without doing anything.
- * usage: reporting_bench [calls] */
+/* How fast a ledger becomes tables: writes N calls into a private NATS, starts parley-reporting on a private
+ * PostgreSQL, and waits until the tables are at the last sequence. Prints events a second and CPU seconds of the
+ * service and of the database; beside it the bare limit, reading the same stream without doing anything. usage:
+ * reporting_bench [calls] */
 #include "ledger.h"
 
 #include <parley/pg.h>
@@ -15,7 +15,10 @@
 static struct pl_loop *loop;
 static struct pg *pg;
 static uint64_t last, tail_seen, want;
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
 /* User and system time of a process and its children that have ended, in seconds. */
 static double cpu(pid_t pid)
@@ -29,12 +32,13 @@ static double cpu(pid_t pid)
 		fclose(f);
 	text[n] = 0;
 	const char *p = strrchr(text, ')');
-	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld", &v[0], &v[1], &v[2], &v[3]) != 4)
+	if (!p || sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld", &v[0], &v[1], &v[2],
+			 &v[3]) != 4)
 		return 0;
 	return (double)(v[0] + v[1] + v[2] + v[3]) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double cpu_of_parent(pid_t parent)	/* the postmaster's backends */
+static double cpu_of_parent(pid_t parent) /* the postmaster's backends */
 {
 	char cmd[96];
 	double sum = cpu(parent);
@@ -58,11 +62,23 @@ static enum pl_err job(void *arg, struct pg_conn *c, struct pl_why *why)
 }
 
 static bool answered;
-static void done(void *arg, enum pl_err err, const struct pl_why *why) { answered = true; }
-static bool is_answered(void *arg) { return answered; }
+static void done(void *arg, enum pl_err err, const struct pl_why *why)
+{
+	answered = true;
+}
+static bool is_answered(void *arg)
+{
+	return answered;
+}
 
-static void on_tail(void *arg, const struct bus_msg *m) { tail_seen = m->seq; }
-static bool tail_is_done(void *arg) { return tail_seen >= want; }
+static void on_tail(void *arg, const struct bus_msg *m)
+{
+	tail_seen = m->seq;
+}
+static bool tail_is_done(void *arg)
+{
+	return tail_seen >= want;
+}
 
 static void written(void)
 {
@@ -81,7 +97,9 @@ int main(int argc, char **argv)
 	struct pl_why why = { 0 };
 	struct bus *bus;
 	char a[6][256];
-	struct bus_cfg bc = { .url = tk_url(nats), .service = "call-control", .node = "bench", .connect_wait_ms = 20000 };
+	struct bus_cfg bc = {
+		.url = tk_url(nats), .service = "call-control", .node = "bench", .connect_wait_ms = 20000
+	};
 	struct pg_cfg pc = { tk_url(db), NULL, "report", "bench", 1 };
 	if (pl_loop_new(&loop, &why) || bus_open(&bus, loop, NULL, &bc, &why) || pg_open(&pg, loop, NULL, &pc, &why))
 		return 1;
@@ -103,19 +121,22 @@ int main(int argc, char **argv)
 		return 1;
 	bus_tail_close(tail);
 	double bare_s = (double)(pl_mono_us() - from) / 1e6, bare_cpu = cpu(getpid()) - own;
-	printf("bare read:  %" PRIu64 " events in %.2f s = %.0f/s, %.2f CPU-s in the reader\n", want, bare_s, (double)want / bare_s, bare_cpu);
+	printf("bare read:  %" PRIu64 " events in %.2f s = %.0f/s, %.2f CPU-s in the reader\n", want, bare_s,
+	       (double)want / bare_s, bare_cpu);
 
 	snprintf(a[0], 256, "--nats-url=%s", tk_url(nats));
 	snprintf(a[1], 256, "--pg-dsn=%s", tk_url(db));
 	snprintf(a[2], 256, "--health-port=%d", port);
 	snprintf(a[3], 256, "--sql-dir=%s", REP_SQL_DIR);
-	const char *args[] = { REP_PROGRAM, a[0], a[1], a[2], a[3], "--redis-url=redis://127.0.0.1:1/0", "--pg-conns=1", NULL };
+	const char *args[] = { REP_PROGRAM,    a[0], a[1], a[2], a[3], "--redis-url=redis://127.0.0.1:1/0",
+			       "--pg-conns=1", NULL };
 	double db_before = cpu_of_parent(tk_pid(db));
 	from = pl_mono_us();
 	struct tk *rep = tk_program(args, port);
 	written();
 	double s = (double)(pl_mono_us() - from) / 1e6, c = cpu(tk_pid(rep)), d = cpu_of_parent(tk_pid(db)) - db_before;
-	printf("reporting:  %" PRIu64 " events in %.2f s = %.0f/s; CPU-s: reporting %.2f (%.0f events per CPU-s), database %.2f, together %.0f/s\n",
+	printf("reporting:  %" PRIu64 " events in %.2f s = %.0f/s; CPU-s: reporting %.2f (%.0f events per CPU-s), "
+	       "database %.2f, together %.0f/s\n",
 	       want, s, (double)want / s, c, (double)want / c, d, (double)want / (c + d));
 	tk_free(rep);
 	pg_close(pg);

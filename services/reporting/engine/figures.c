@@ -90,7 +90,7 @@ static int cell(struct rep_window *w, int64_t at_us, int64_t now_us)
 void rep_window_visit(struct rep_window *w, const struct rep_visit *v, int sign, int64_t now_us)
 {
 	struct rep_qfig f;
-	if (v->result == REP_R_NONE || v->threshold_ms == 0)	/* without a threshold there is no level */
+	if (v->result == REP_R_NONE || v->threshold_ms == 0) /* without a threshold there is no level */
 		return;
 	rep_visit_fig(v, &f);
 	int i = cell(w, v->to_us, now_us);
@@ -128,8 +128,8 @@ void rep_window_history(const struct rep_window *w, int64_t now_us, uint32_t ret
 	}
 }
 
-bool rep_agent_change(struct rep_agent *a, enum rep_agent_state state, const char *pause_id, int64_t at_us, uint64_t version,
-		      struct rep_span *ret_closed)
+bool rep_agent_change(struct rep_agent *a, enum rep_agent_state state, const char *pause_id, int64_t at_us,
+		      uint64_t version, struct rep_span *ret_closed)
 {
 	if (a->state != REP_A_NONE && (at_us < a->since_us || (at_us == a->since_us && version <= a->version)))
 		return false;

@@ -101,15 +101,22 @@ static bool known(const struct rep_ix *ix, const struct rep_event *ev)
 
 bool rep_add(struct rep_ix *ix, const struct rep_event *ev)
 {
-	uint32_t max = PL_MIN(ix->cap_facts, (uint32_t)(late_kind(ev->kind) ? REP_FACTS_MAX : REP_FACTS_MAX - REP_FACTS_LATE));
+	uint32_t max =
+		PL_MIN(ix->cap_facts, (uint32_t)(late_kind(ev->kind) ? REP_FACTS_MAX : REP_FACTS_MAX - REP_FACTS_LATE));
 	if ((unsigned)ev->kind >= REP_KIND_N || known(ix, ev))
 		return false;
 	if (ix->n_facts >= max) {
 		ix->cut++;
 		return false;
 	}
-	struct rep_fact f = { .time_us = ev->time_us, .seq = ev->seq, .id = ev->id, .value = ev->value, .kind = (uint8_t)ev->kind,
-			      .result = (uint8_t)ev->result, .by = (uint8_t)ev->by, .flag = ev->of_queue };
+	struct rep_fact f = { .time_us = ev->time_us,
+			      .seq = ev->seq,
+			      .id = ev->id,
+			      .value = ev->value,
+			      .kind = (uint8_t)ev->kind,
+			      .result = (uint8_t)ev->result,
+			      .by = (uint8_t)ev->by,
+			      .flag = ev->of_queue };
 	f.agent = id_of(ix, ev->agent_id);
 	f.queue = id_of(ix, ev->queue_id);
 	uint32_t at = ix->n_facts;

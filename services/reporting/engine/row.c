@@ -9,15 +9,15 @@ enum { SETUP = 100, LIMBO = 101 };
 struct walk {
 	const struct rep_ix *ix;
 	struct rep_row *row;
-	int kind;			/* of the present stretch: a segment kind, SETUP, LIMBO; 0 before the start */
+	int kind; /* of the present stretch: a segment kind, SETUP, LIMBO; 0 before the start */
 	int64_t from_us;
 	uint8_t agent, queue;
-	bool flow;			/* a flow has had it */
-	bool call;			/* it is a call: it has a start and an end of its own */
+	bool flow; /* a flow has had it */
+	bool call; /* it is a call: it has a start and an end of its own */
 	bool queued;
 	bool dialled;
 	enum rep_result cause;
-	uint32_t offers[REP_SEGS_MAX];	/* of ring segments, by index of the segment */
+	uint32_t offers[REP_SEGS_MAX]; /* of ring segments, by index of the segment */
 };
 
 static int64_t ms(int64_t us)
@@ -61,8 +61,8 @@ static struct rep_work *work_open(struct rep_row *r)
 	return k && !k->to_us ? k : NULL;
 }
 
-/* Ends the present stretch at t. A stretch without meaning of its own gives it to its neighbours: before the first thing that
- * happened it belongs to that thing (*ret_from), after the last one to the last. */
+/* Ends the present stretch at t. A stretch without meaning of its own gives it to its neighbours: before the first
+ * thing that happened it belongs to that thing (*ret_from), after the last one to the last. */
 static void stretch_end(struct walk *w, int64_t t, int next, enum rep_result result, int64_t *ret_from)
 {
 	int kind = w->kind;
@@ -91,7 +91,7 @@ static void stretch_end(struct walk *w, int64_t t, int next, enum rep_result res
 		s->queue = w->queue;
 		s->result = result;
 	} else if (last) {
-		last->to_us = t;	/* no room: the last one stretches, so that no second is lost */
+		last->to_us = t; /* no room: the last one stretches, so that no second is lost */
 	}
 }
 
@@ -134,7 +134,7 @@ static void ring_end(struct walk *w, uint32_t offer, uint8_t agent, int64_t t, e
 		if (!s->to_us)
 			s->to_us = t < s->from_us ? s->from_us : t;
 		else if (!offer || s->result != REP_R_CANCELLED)
-			continue;	/* what ended it first stays, unless that was only the end of the call */
+			continue; /* what ended it first stays, unless that was only the end of the call */
 		s->result = result;
 	}
 }
@@ -151,12 +151,16 @@ static void on_queued(struct walk *w, const struct rep_fact *f)
 		open->result = REP_R_TRANSFERRED;
 		open->to_us = f->time_us;
 	}
-	go(w, REP_SEG_QUEUE, f->time_us, w->kind == REP_SEG_QUEUE ? REP_R_TRANSFERRED : w->kind == REP_SEG_MENU ? REP_R_NONE : REP_R_TRANSFER);
+	go(w, REP_SEG_QUEUE, f->time_us,
+	   w->kind == REP_SEG_QUEUE  ? REP_R_TRANSFERRED
+	   : w->kind == REP_SEG_MENU ? REP_R_NONE
+				     : REP_R_TRANSFER);
 	w->queue = f->queue;
 	w->queued = true;
 	if (r->n_visits == REP_VISITS_MAX)
 		return;
-	r->visits[r->n_visits++] = (struct rep_visit){ .queue = f->queue, .from_us = f->time_us, .threshold_ms = f->value };
+	r->visits[r->n_visits++] =
+		(struct rep_visit){ .queue = f->queue, .from_us = f->time_us, .threshold_ms = f->value };
 	r->queue = f->queue;
 }
 
@@ -180,11 +184,13 @@ static void connect(struct walk *w, uint8_t agent, int64_t t)
 	w->queue = queue;
 	r->agent = agent;
 	if (r->n_works < REP_WORKS_MAX)
-		r->works[r->n_works++] = (struct rep_work){ .agent = agent, .queue = queue, .visit = v ? (int8_t)(v - r->visits) : (int8_t)-1,
-							    .from_us = t };
+		r->works[r->n_works++] = (struct rep_work){
+			.agent = agent, .queue = queue, .visit = v ? (int8_t)(v - r->visits) : (int8_t)-1, .from_us = t
+		};
 }
 
-/* The visit that was left: the queue's last one; at the same microsecond the next visit may have begun already (overflow). */
+/* The visit that was left: the queue's last one; at the same microsecond the next visit may have begun already
+ * (overflow). */
 static struct rep_visit *visit_left(struct rep_row *r, uint8_t queue)
 {
 	for (uint32_t i = r->n_visits; queue && i-- > 0;)
@@ -209,7 +215,8 @@ static void on_dequeued(struct walk *w, const struct rep_fact *f)
 	bool moved = v && v != visit_last(r);
 	if (!v)
 		return;
-	if (v->result == REP_R_NONE || ((moved || r->ended_us) && v->result != REP_R_ANSWERED)) {	/* the router knows best how */
+	if (v->result == REP_R_NONE ||
+	    ((moved || r->ended_us) && v->result != REP_R_ANSWERED)) { /* the router knows best how */
 		v->to_us = v->to_us ? v->to_us : f->time_us;
 		v->result = f->result == REP_R_NONE ? REP_R_OTHER : (enum rep_result)f->result;
 	}
@@ -218,7 +225,7 @@ static void on_dequeued(struct walk *w, const struct rep_fact *f)
 		return;
 	}
 	if (f->result == REP_R_ANSWERED) {
-		if (!w->call)		/* work that is no call: nothing else says that it was taken */
+		if (!w->call) /* work that is no call: nothing else says that it was taken */
 			connect(w, f->agent, f->time_us);
 	} else if (w->kind == REP_SEG_QUEUE) {
 		go(w, w->flow && f->result != REP_R_ABANDONED ? REP_SEG_MENU : LIMBO, f->time_us, v->result);
@@ -248,7 +255,7 @@ static void on_released(struct walk *w, const struct rep_fact *f)
 		return;
 	k->released = true;
 	k->wrap_ms = f->value;
-	if (!k->to_us) {	/* no call said when the contact was over: it was when wrap-up began */
+	if (!k->to_us) { /* no call said when the contact was over: it was when wrap-up began */
 		from = PL_MAX(from, k->from_us);
 		if (w->kind == REP_SEG_TALK || w->kind == REP_SEG_HOLD)
 			from = PL_MAX(from, w->from_us);
@@ -269,7 +276,8 @@ static enum rep_result who_ended(const struct walk *w, const struct rep_fact *f)
 {
 	const struct rep_seg *last = line_last(w->row);
 	bool talked = w->kind == LIMBO && last && (last->kind == REP_SEG_TALK || last->kind == REP_SEG_HOLD);
-	return f->by == REP_R_FLOW && talked && last->result == REP_R_AGENT_HANGUP ? REP_R_AGENT : (enum rep_result)f->by;
+	return f->by == REP_R_FLOW && talked && last->result == REP_R_AGENT_HANGUP ? REP_R_AGENT
+										   : (enum rep_result)f->by;
 }
 
 static void on_ended(struct walk *w, const struct rep_fact *f)
@@ -283,15 +291,19 @@ static void on_ended(struct walk *w, const struct rep_fact *f)
 	r->ended_by = who_ended(w, f);
 	if (v) {
 		v->to_us = f->time_us;
-		v->result = f->by == REP_R_CUSTOMER || f->result == REP_R_ABANDONED_QUEUE ? REP_R_ABANDONED : REP_R_SYSTEM;
+		v->result =
+			f->by == REP_R_CUSTOMER || f->result == REP_R_ABANDONED_QUEUE ? REP_R_ABANDONED : REP_R_SYSTEM;
 	}
 	struct rep_work *k = work_open(r);
 	if (k)
 		k->to_us = f->time_us;
 	ring_end(w, 0, 0, f->time_us, REP_R_CANCELLED);
-	enum rep_result how = v ? v->result : w->kind == REP_SEG_TALK || w->kind == REP_SEG_HOLD ?
-			      f->by == REP_R_CUSTOMER ? REP_R_CUSTOMER_HANGUP : f->by == REP_R_AGENT ? REP_R_AGENT_HANGUP :
-			      (enum rep_result)f->by : (enum rep_result)f->by;
+	enum rep_result how = v ? v->result
+			      : w->kind == REP_SEG_TALK || w->kind == REP_SEG_HOLD
+				      ? f->by == REP_R_CUSTOMER ? REP_R_CUSTOMER_HANGUP
+					: f->by == REP_R_AGENT  ? REP_R_AGENT_HANGUP
+								: (enum rep_result)f->by
+				      : (enum rep_result)f->by;
 	stretch_end(w, f->time_us, 0, how, &from);
 	r->ended_us = f->time_us;
 	w->kind = 0;
@@ -319,24 +331,41 @@ static void take(struct walk *w, const struct rep_fact *f)
 		if (w->kind == REP_SEG_HOLD)
 			go(w, REP_SEG_TALK, f->time_us, REP_R_NONE);
 		break;
-	case REP_DISCONNECTED: work_end(w, f->time_us, (enum rep_result)f->result, LIMBO); break;
-	case REP_QUEUED: on_queued(w, f); break;
-	case REP_OFFERED: ring_begin(w, f); break;
-	case REP_OFFER_ENDED: ring_end(w, f->value, 0, f->time_us, (enum rep_result)f->result); break;
-	case REP_DEQUEUED: on_dequeued(w, f); break;
-	case REP_CONNECTED: connect(w, f->agent, f->time_us); break;
+	case REP_DISCONNECTED:
+		work_end(w, f->time_us, (enum rep_result)f->result, LIMBO);
+		break;
+	case REP_QUEUED:
+		on_queued(w, f);
+		break;
+	case REP_OFFERED:
+		ring_begin(w, f);
+		break;
+	case REP_OFFER_ENDED:
+		ring_end(w, f->value, 0, f->time_us, (enum rep_result)f->result);
+		break;
+	case REP_DEQUEUED:
+		on_dequeued(w, f);
+		break;
+	case REP_CONNECTED:
+		connect(w, f->agent, f->time_us);
+		break;
 	case REP_DIALLED:
 		if (line_open(w) && (f->value == 0 || (f->value >= 200 && f->value < 300))) {
 			w->dialled = true;
 			go(w, REP_SEG_DIAL, f->time_us, REP_R_NONE);
 		}
 		break;
-	case REP_ENDED: on_ended(w, f); break;
-	case REP_RELEASED: on_released(w, f); break;
-	case REP_ANSWERED:	/* the line is up: says nothing about what the caller hears */
-	case REP_TRANSFERRED:	/* disconnected and queued tell it */
+	case REP_ENDED:
+		on_ended(w, f);
+		break;
+	case REP_RELEASED:
+		on_released(w, f);
+		break;
+	case REP_ANSWERED:    /* the line is up: says nothing about what the caller hears */
+	case REP_TRANSFERRED: /* disconnected and queued tell it */
 	case REP_FLOW_LEFT:
-	case REP_KIND_N: break;
+	case REP_KIND_N:
+		break;
 	}
 }
 
@@ -356,7 +385,8 @@ static enum rep_result outcome(const struct walk *w)
 		return REP_R_ABANDONED_QUEUE;
 	if (v)
 		return REP_R_TIMEOUT;
-	return r->ended_by == REP_R_CUSTOMER || w->cause == REP_R_ABANDONED_MENU ? REP_R_ABANDONED_MENU : REP_R_SELF_SERVICE;
+	return r->ended_by == REP_R_CUSTOMER || w->cause == REP_R_ABANDONED_MENU ? REP_R_ABANDONED_MENU
+										 : REP_R_SELF_SERVICE;
 }
 
 static void work_add(struct rep_row *r, const struct rep_seg *s)
@@ -432,7 +462,8 @@ static void task_end(struct walk *w)
 	const struct rep_work *k = r->n_works ? &r->works[r->n_works - 1] : NULL;
 	if (v->result == REP_R_ANSWERED && (!k || !k->released))
 		return;
-	struct rep_fact end = { .time_us = k ? k->to_us : v->to_us, .kind = REP_ENDED,
+	struct rep_fact end = { .time_us = k ? k->to_us : v->to_us,
+				.kind = REP_ENDED,
 				.by = v->result == REP_R_ABANDONED ? REP_R_CUSTOMER : REP_R_SYSTEM };
 	end.time_us = PL_MAX(end.time_us, w->from_us);
 	on_ended(w, &end);

@@ -1,5 +1,5 @@
-/* Any facts in any order: the walk stays within its arrays, no second of the time line is lost or counted twice, and the row does not
- * depend on the order in which the facts came. */
+/* Any facts in any order: the walk stays within its arrays, no second of the time line is lost or counted twice, and
+ * the row does not depend on the order in which the facts came. */
 #include "figures.h"
 
 #include <stdlib.h>
@@ -35,15 +35,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct rep_ix ix[2];
 	size_t count = PL_MIN(n / 6, (size_t)200);
 	for (int k = 0; k < 2; k++)
-		ix[k] = (struct rep_ix){ .facts = facts[k], .ids = ids[k], .path = path[k], .cap_facts = REP_FACTS_MAX, .cap_ids = REP_IDS_MAX,
+		ix[k] = (struct rep_ix){ .facts = facts[k],
+					 .ids = ids[k],
+					 .path = path[k],
+					 .cap_facts = REP_FACTS_MAX,
+					 .cap_ids = REP_IDS_MAX,
 					 .cap_path = REP_PATH_BYTES };
 	for (size_t i = 0; i < 2 * count; i++) {
-		size_t at = i < count ? i : 2 * count - 1 - i;	/* forward into the first, backward into the second */
+		size_t at = i < count ? i : 2 * count - 1 - i; /* forward into the first, backward into the second */
 		const uint8_t *p = data + 6 * at;
-		struct rep_event e = { .kind = (enum rep_kind)(p[0] % REP_KIND_N), .seq = at + 1, .id = at + 1, .time_us = 1000000 + p[1] * 1000000,
-				       .agent_id = agents[p[2] % 4], .queue_id = queues[p[2] / 4 % 4], .result = (enum rep_result)(p[3] % REP_RESULT_N),
-				       .by = (enum rep_result)(p[4] % REP_RESULT_N), .value = (uint32_t)p[5] * 100, .of_queue = p[2] & 128,
-				       .direction = 1, .channel = 1 };
+		struct rep_event e = { .kind = (enum rep_kind)(p[0] % REP_KIND_N),
+				       .seq = at + 1,
+				       .id = at + 1,
+				       .time_us = 1000000 + p[1] * 1000000,
+				       .agent_id = agents[p[2] % 4],
+				       .queue_id = queues[p[2] / 4 % 4],
+				       .result = (enum rep_result)(p[3] % REP_RESULT_N),
+				       .by = (enum rep_result)(p[4] % REP_RESULT_N),
+				       .value = (uint32_t)p[5] * 100,
+				       .of_queue = p[2] & 128,
+				       .direction = 1,
+				       .channel = 1 };
 		rep_add(&ix[i >= count], &e);
 		if (i < count) {
 			rep_build(&ix[0], &row[0]);

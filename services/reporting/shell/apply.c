@@ -1,24 +1,28 @@
 /* One message of the ledger into memory. */
-#include "rep.h"
 #include "parley/flow/v1/flow.pb-c.h"
 #include "parley/voice/v1/voice.pb-c.h"
+#include "rep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LATE_US (60 * PL_US_PER_S)	/* an unknown interaction that was made so long before the event was forgotten already */
-#define STRAY_US (600 * PL_US_PER_S)	/* facts of one whose beginning nobody saw */
-#define GIVE_UP_US (4 * 3600 * PL_US_PER_S)	/* wrap-up that never ends */
+#define LATE_US                                                                                                        \
+	(60 * PL_US_PER_S) /* an unknown interaction that was made so long before the event was forgotten already */
+#define STRAY_US (600 * PL_US_PER_S)        /* facts of one whose beginning nobody saw */
+#define GIVE_UP_US (4 * 3600 * PL_US_PER_S) /* wrap-up that never ends */
 
 typedef Parley__Common__V1__EventMeta meta_t;
 
 /* What all events have in common: the meta is their first field. */
-struct event_base { ProtobufCMessage base; meta_t *meta; };
+struct event_base {
+	ProtobufCMessage base;
+	meta_t *meta;
+};
 
 struct in {
 	struct store *st;
 	const struct bus_msg *m;
-	const void *p;			/* the unpacked event */
+	const void *p; /* the unpacked event */
 	const meta_t *meta;
 	struct rep_event ev;
 	int32_t priority;
@@ -72,13 +76,41 @@ static bool dialled(struct in *in)
 	return true;
 }
 
-static bool answered(struct in *in) { in->ev.kind = REP_ANSWERED; return true; }
-static bool connected(struct in *in) { in->ev.kind = REP_CONNECTED; return true; }
-static bool held(struct in *in) { in->ev.kind = REP_HELD; return true; }
-static bool resumed(struct in *in) { in->ev.kind = REP_RESUMED; return true; }
-static bool transferred(struct in *in) { in->ev.kind = REP_TRANSFERRED; return true; }
-static bool entered(struct in *in) { in->ev.kind = REP_FLOW_ENTERED; return true; }
-static bool left(struct in *in) { in->ev.kind = REP_FLOW_LEFT; return true; }
+static bool answered(struct in *in)
+{
+	in->ev.kind = REP_ANSWERED;
+	return true;
+}
+static bool connected(struct in *in)
+{
+	in->ev.kind = REP_CONNECTED;
+	return true;
+}
+static bool held(struct in *in)
+{
+	in->ev.kind = REP_HELD;
+	return true;
+}
+static bool resumed(struct in *in)
+{
+	in->ev.kind = REP_RESUMED;
+	return true;
+}
+static bool transferred(struct in *in)
+{
+	in->ev.kind = REP_TRANSFERRED;
+	return true;
+}
+static bool entered(struct in *in)
+{
+	in->ev.kind = REP_FLOW_ENTERED;
+	return true;
+}
+static bool left(struct in *in)
+{
+	in->ev.kind = REP_FLOW_LEFT;
+	return true;
+}
 
 static bool stepped(struct in *in)
 {
@@ -107,7 +139,7 @@ static bool queued(struct in *in)
 
 static uint32_t offer(const char *id)
 {
-	return (uint32_t)(pl_hash(id, strlen(id)) | 1);	/* 0 means none */
+	return (uint32_t)(pl_hash(id, strlen(id)) | 1); /* 0 means none */
 }
 
 static bool offered(struct in *in)
@@ -119,8 +151,10 @@ static bool offered(struct in *in)
 
 static bool offer_ended(struct in *in)
 {
-	static const enum rep_result of[] = { REP_R_OTHER, REP_R_ANSWERED, REP_R_REJECTED, REP_R_TIMEOUT, REP_R_FAILED, REP_R_ELSEWHERE,
-					      REP_R_CANCELLED };	/* by acd.v1.OfferOutcome */
+	static const enum rep_result of[] = {
+		REP_R_OTHER,  REP_R_ANSWERED,  REP_R_REJECTED, REP_R_TIMEOUT,
+		REP_R_FAILED, REP_R_ELSEWHERE, REP_R_CANCELLED
+	}; /* by acd.v1.OfferOutcome */
 	const Parley__Acd__V1__OfferEnded *p = in->p;
 	in->ev.kind = REP_OFFER_ENDED;
 	in->ev.value = offer(p->offer_id);
@@ -146,7 +180,9 @@ static bool released(struct in *in)
 static bool agent_state(struct in *in)
 {
 	const Parley__Acd__V1__AgentStateChanged *p = in->p;
-	struct rep_person *a = p->status ? store_person(in->st, *p->status->agent_id ? p->status->agent_id : in->meta->agent_id) : NULL;
+	struct rep_person *a =
+		p->status ? store_person(in->st, *p->status->agent_id ? p->status->agent_id : in->meta->agent_id)
+			  : NULL;
 	if (a)
 		store_person_state(in->st, a, p->status, now_of(in));
 	return false;
@@ -222,17 +258,36 @@ static bool stopped(struct in *in)
 static const struct type {
 	const ProtobufCMessageDescriptor *d;
 	bool (*fn)(struct in *in);
-} types[] = {	/* by frequency */
-#define T(pkg, lower, fn) { &parley__##pkg##__v1__##lower##__descriptor, fn }
-	T(acd, agent_state_changed, agent_state), T(voice, call_started, started), T(voice, call_answered, answered),
-	T(voice, call_ended, ended), T(acd, interaction_queued, queued), T(acd, interaction_offered, offered),
-	T(acd, offer_ended, offer_ended), T(acd, interaction_dequeued, dequeued), T(voice, agent_connected, connected),
-	T(voice, agent_disconnected, disconnected), T(acd, interaction_released, released), T(flow, flow_entered, entered),
-	T(flow, flow_stepped, stepped), T(flow, flow_left, left), T(voice, recording_expected, recording),
-	T(voice, recording_verified, recording), T(voice, recording_failed, recording), T(voice, recording_stopped, stopped),
+} types[] = {
+/* by frequency */
+#define T(pkg, lower, fn)                                                                                              \
+	{                                                                                                              \
+		&parley__##pkg##__v1__##lower##__descriptor, fn                                                        \
+	}
+	T(acd, agent_state_changed, agent_state),
+	T(voice, call_started, started),
+	T(voice, call_answered, answered),
+	T(voice, call_ended, ended),
+	T(acd, interaction_queued, queued),
+	T(acd, interaction_offered, offered),
+	T(acd, offer_ended, offer_ended),
+	T(acd, interaction_dequeued, dequeued),
+	T(voice, agent_connected, connected),
+	T(voice, agent_disconnected, disconnected),
+	T(acd, interaction_released, released),
+	T(flow, flow_entered, entered),
+	T(flow, flow_stepped, stepped),
+	T(flow, flow_left, left),
+	T(voice, recording_expected, recording),
+	T(voice, recording_verified, recording),
+	T(voice, recording_failed, recording),
+	T(voice, recording_stopped, stopped),
 	T(voice, call_held, held),
-	T(voice, call_resumed, resumed), T(voice, call_transferred, transferred), T(voice, call_dialled, dialled),
-	T(acd, queue_changed, queue_changed), T(acd, agent_changed, agent_changed),
+	T(voice, call_resumed, resumed),
+	T(voice, call_transferred, transferred),
+	T(voice, call_dialled, dialled),
+	T(acd, queue_changed, queue_changed),
+	T(acd, agent_changed, agent_changed),
 };
 
 static const struct type *type_of(const char *name)
@@ -245,7 +300,8 @@ static const struct type *type_of(const char *name)
 
 /* --- interactions --- */
 
-static int64_t born_us(const char *id)		/* UUIDv7 (RFC 9562 5.7): milliseconds in the first 48 bits; 0: another version */
+static int64_t born_us(
+	const char *id) /* UUIDv7 (RFC 9562 5.7): milliseconds in the first 48 bits; 0: another version */
 {
 	uint64_t ms = 0;
 	if (id[14] != '7')
@@ -280,7 +336,7 @@ static void settle(struct store *st, struct ix *x, const struct rep_row *row)
 	bool gave_up = row->ended_us && row->ended_us + GIVE_UP_US < st->clock_us;
 	x->settled = row->final || gave_up;
 	pl_list_remove(&x->in_settled);
-	if (x->settled || !row->known)	/* one nobody knows waits there for its beginning */
+	if (x->settled || !row->known) /* one nobody knows waits there for its beginning */
 		pl_list_push(&st->settled, &x->in_settled);
 }
 
@@ -304,7 +360,7 @@ static void fold(struct in *in)
 	store_place(st, x, &st->after);
 	settle(st, x, &st->after);
 	store_dirty(st, x);
-	for (uint8_t i = 1; i <= x->f.n_ids; i++) {	/* what an agent has in hand may have changed */
+	for (uint8_t i = 1; i <= x->f.n_ids; i++) { /* what an agent has in hand may have changed */
 		struct rep_person *p;
 		HASH_FIND_STR(st->people, rep_id(&x->f, i), p);
 		if (p)
@@ -323,14 +379,19 @@ bool apply(struct store *st, const struct bus_msg *m)
 		return false;
 	}
 	pl_arena_reset(st->tmp);
-	if (rpc_unpack(t->d, m->data, m->len, st->tmp, &msg, &why) != PL_OK || !((const struct event_base *)(const void *)msg)->meta) {
+	if (rpc_unpack(t->d, m->data, m->len, st->tmp, &msg, &why) != PL_OK ||
+	    !((const struct event_base *)(const void *)msg)->meta) {
 		st->foreign++;
 		return false;
 	}
 	struct in in = { .st = st, .m = m, .p = msg, .meta = ((const struct event_base *)(const void *)msg)->meta };
 	const char *id = *in.meta->event_id ? in.meta->event_id : m->id;
-	in.ev = (struct rep_event){ .seq = m->seq, .id = *id ? pl_hash(id, strlen(id)) : m->seq, .time_us = now_of(&in),
-				    .agent_id = in.meta->agent_id, .queue_id = in.meta->queue_id, .channel = (int)in.meta->channel };
+	in.ev = (struct rep_event){ .seq = m->seq,
+				    .id = *id ? pl_hash(id, strlen(id)) : m->seq,
+				    .time_us = now_of(&in),
+				    .agent_id = in.meta->agent_id,
+				    .queue_id = in.meta->queue_id,
+				    .channel = (int)in.meta->channel };
 	st->clock_us = PL_MAX(st->clock_us, in.ev.time_us);
 	st->event_us = PL_MAX(st->event_us, in.ev.time_us);
 	store_new_day(st, st->clock_us);
@@ -341,7 +402,7 @@ bool apply(struct store *st, const struct bus_msg *m)
 
 void apply_forget(struct store *st, int64_t linger_us)
 {
-	PL_LIST_EACH_SAFE(n, &st->settled) {
+	PL_LIST_EACH_SAFE (n, &st->settled) {
 		struct ix *x = PL_CONTAINER(n, struct ix, in_settled);
 		int64_t last = x->f.n_facts ? x->f.facts[x->f.n_facts - 1].time_us : 0;
 		if (last + (x->known ? linger_us : STRAY_US) > st->event_us)
@@ -350,7 +411,7 @@ void apply_forget(struct store *st, int64_t linger_us)
 			x->forget = true;
 			store_dirty(st, x);
 		}
-		if (!x->dirty && !x->stored_open)	/* else the database must have its end first */
+		if (!x->dirty && !x->stored_open) /* else the database must have its end first */
 			store_ix_drop(st, x);
 	}
 }

@@ -5,10 +5,13 @@
 
 static uint64_t row_hash(const struct rep_ix *f, const struct rep_row *r)
 {
-	struct { int64_t a[14]; char name[REP_TEXT], number[64], dialled[64]; } h;
+	struct {
+		int64_t a[14];
+		char name[REP_TEXT], number[64], dialled[64];
+	} h;
 	memset(&h, 0, sizeof(h));
-	int64_t a[14] = { r->started_us, r->ended_us, r->outcome, r->ended_by, r->queue, r->agent, r->agents, r->menu_ms, r->wait_ms, r->talk_ms,
-			  r->held_ms, r->wrap_ms, f->path_used, f->direction };
+	int64_t a[14] = { r->started_us, r->ended_us, r->outcome, r->ended_by, r->queue,   r->agent,     r->agents,
+			  r->menu_ms,    r->wait_ms,  r->talk_ms, r->held_ms,  r->wrap_ms, f->path_used, f->direction };
 	memcpy(h.a, a, sizeof(a));
 	memcpy(h.name, f->customer_name, sizeof(h.name));
 	memcpy(h.number, f->customer_number, sizeof(h.number));
@@ -84,7 +87,7 @@ static void ix_agents(struct flush *b, struct ix *x, const struct rep_row *r)
 	if (r->agents == x->n_agents_written)
 		return;
 	for (uint32_t i = 0; i < r->n_works; i++) {
-		bool again = false;	/* a row may stand in one statement only once */
+		bool again = false; /* a row may stand in one statement only once */
 		for (uint32_t p = 0; p < i; p++)
 			again |= r->works[p].agent == r->works[i].agent;
 		if (again)
@@ -153,14 +156,15 @@ static void ix_take(struct flush *b, struct ix *x)
 static bool all_ixs(struct flush *b)
 {
 	size_t n = 0;
-	PL_LIST_EACH(at, &b->r->st->dirty)
+	PL_LIST_EACH (at, &b->r->st->dirty)
 		n++;
 	b->undo = calloc(n + 1, sizeof(*b->undo));
 	if (!b->undo)
 		return false;
-	PL_LIST_EACH_SAFE(at, &b->r->st->dirty) {
+	PL_LIST_EACH_SAFE (at, &b->r->st->dirty) {
 		struct ix *x = PL_CONTAINER(at, struct ix, in_dirty);
-		b->undo[b->n_undo++] = (struct undo){ x, x->written, x->n_agents_written, x->stored_open, x->segs_written };
+		b->undo[b->n_undo++] =
+			(struct undo){ x, x->written, x->n_agents_written, x->stored_open, x->segs_written };
 		x->dirty = false;
 		pl_list_remove(&x->in_dirty);
 		ix_take(b, x);
@@ -194,8 +198,17 @@ static bool figures(struct flush *b)
 	for (struct arow *r = st->arows; r; r = r->hh.next) {
 		if (!r->dirty)
 			continue;
-		int64_t v[] = { r->f.handled, r->f.missed, r->f.talk_ms, r->f.held_ms, r->f.wrap_ms, r->f.ring_ms, r->state_ms[REP_A_READY],
-				r->state_ms[REP_A_PAUSED], r->state_ms[REP_A_OFFERED], r->state_ms[REP_A_ON_CONTACT], r->state_ms[REP_A_WRAP_UP] };
+		int64_t v[] = { r->f.handled,
+				r->f.missed,
+				r->f.talk_ms,
+				r->f.held_ms,
+				r->f.wrap_ms,
+				r->f.ring_ms,
+				r->state_ms[REP_A_READY],
+				r->state_ms[REP_A_PAUSED],
+				r->state_ms[REP_A_OFFERED],
+				r->state_ms[REP_A_ON_CONTACT],
+				r->state_ms[REP_A_WRAP_UP] };
 		arr_text(&b->a[0], r->key.id);
 		arr_int(&b->a[1], r->key.at);
 		for (size_t i = 0; i < PL_ARRAY_N(v); i++)
@@ -328,7 +341,8 @@ static void recs_back(struct flush *b)
 {
 	struct store *st = b->r->st;
 	struct rec *r, *tmp, *newer;
-	HASH_ITER(hh, b->taken_recs, r, tmp) {
+	HASH_ITER(hh, b->taken_recs, r, tmp)
+	{
 		HASH_FIND_STR(st->recs, r->id, newer);
 		HASH_DEL(b->taken_recs, r);
 		if (!newer) {
@@ -381,7 +395,7 @@ void batch_undo(struct flush *b)
 			st->cap_spans = st->n_spans;
 			b->taken_spans = NULL;
 		} else {
-			b->r->reload = true;	/* the ledger still has it */
+			b->r->reload = true; /* the ledger still has it */
 		}
 	}
 }
@@ -391,7 +405,8 @@ void batch_free(struct flush *b)
 	struct rec *r, *tmp;
 	if (!b)
 		return;
-	HASH_ITER(hh, b->taken_recs, r, tmp) {
+	HASH_ITER(hh, b->taken_recs, r, tmp)
+	{
 		HASH_DEL(b->taken_recs, r);
 		rec_free(r);
 	}

@@ -1,4 +1,5 @@
-/* Names and thresholds of queues and agents that the kept part of the ledger may not tell any more: asked of acd-router once per load. */
+/* Names and thresholds of queues and agents that the kept part of the ledger may not tell any more: asked of acd-router
+ * once per load. */
 #include "rep.h"
 
 #include <parley/log.h>

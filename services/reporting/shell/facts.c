@@ -87,9 +87,16 @@ enum pl_err facts_restore(struct ix *x, const Parley__Report__V1__InteractionFac
 		pl_strlcpy(f->ids[f->n_ids].s, m->ids[f->n_ids], sizeof(f->ids[0].s));
 	for (; f->n_facts < m->n_facts; f->n_facts++) {
 		const Parley__Report__V1__Fact *t = m->facts[f->n_facts];
-		f->facts[f->n_facts] = (struct rep_fact){ .time_us = (int64_t)t->time_us, .seq = t->seq, .id = t->event, .value = t->value,
-			.kind = (uint8_t)t->kind, .result = (uint8_t)t->result, .by = (uint8_t)t->by, .agent = (uint8_t)t->agent,
-			.queue = (uint8_t)t->queue, .flag = t->of_queue != 0 };
+		f->facts[f->n_facts] = (struct rep_fact){ .time_us = (int64_t)t->time_us,
+							  .seq = t->seq,
+							  .id = t->event,
+							  .value = t->value,
+							  .kind = (uint8_t)t->kind,
+							  .result = (uint8_t)t->result,
+							  .by = (uint8_t)t->by,
+							  .agent = (uint8_t)t->agent,
+							  .queue = (uint8_t)t->queue,
+							  .flag = t->of_queue != 0 };
 	}
 	for (size_t i = 0; i < m->n_menu_path; i++) {
 		size_t k = strlen(m->menu_path[i]->key) + 1, v = strlen(m->menu_path[i]->value) + 1;

@@ -8,7 +8,7 @@
 static void reader_resume(struct rep *r)
 {
 	if (r->paused && HASH_COUNT(r->st->ixs) < REP_OPEN_MAX / 2)
-		rep_load(r);	/* from what has just been written */
+		rep_load(r); /* from what has just been written */
 }
 
 static void on_written(void *arg, enum pl_err err, const struct pl_why *why)
@@ -22,13 +22,15 @@ static void on_written(void *arg, enum pl_err err, const struct pl_why *why)
 		log_warn("batch.failed", LOG_I("from", b->from_seq), LOG_I("to", b->to_seq), LOG_WHY(why));
 		batch_undo(b);
 		pl_timer_set(r->flush_timer, RETRY_US);
-		r->reload |= err == PL_E_CONFLICT;	/* also when it was ours and only the answer was lost */
+		r->reload |= err == PL_E_CONFLICT; /* also when it was ours and only the answer was lost */
 	} else {
 		obs_add(r->m_batches, 1);
 		r->st->saved_seq = b->to_seq;
 		store_prune(r->st, false);
 		apply_forget(r->st, r->cfg->linger_s * PL_US_PER_S);
-		pl_timer_set(r->flush_timer, r->st->seq - b->to_seq >= (uint64_t)r->cfg->batch_events ? 0 : r->cfg->batch_ms * PL_US_PER_MS);
+		pl_timer_set(r->flush_timer, r->st->seq - b->to_seq >= (uint64_t)r->cfg->batch_events
+						     ? 0
+						     : r->cfg->batch_ms * PL_US_PER_MS);
 	}
 	batch_free(b);
 	if (r->reload)
@@ -67,8 +69,8 @@ static void on_timer(void *arg)
 	if (r->mode != REP_RUNNING)
 		return;
 	reader_pause(r);
-	if (!r->leader && !r->flushing) {	/* the leader writes; what it has written needs no memory here */
-		PL_LIST_EACH_SAFE(n, &r->st->dirty) {
+	if (!r->leader && !r->flushing) { /* the leader writes; what it has written needs no memory here */
+		PL_LIST_EACH_SAFE (n, &r->st->dirty) {
 			struct ix *x = PL_CONTAINER(n, struct ix, in_dirty);
 			x->dirty = x->stored_open = false;
 			pl_list_remove(&x->in_dirty);

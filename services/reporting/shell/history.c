@@ -1,22 +1,29 @@
 /* HistoryService: straight SQL over the tables; what is still open comes from its checkpoint, by the same fold. */
-#include "rep.h"
 #include "parley/voice/v1/voice.pb-c.h"
+#include "rep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define COUNT_MAX "10001"
 #define COUNT_LIMIT 10000
-#define COLUMNS "i.id, i.channel, i.direction, i.customer_number, i.customer_name, i.dialled_number, i.started_at, i.ended_at, i.queue_id, " \
-	"coalesce(q.name, ''), i.agent_id, coalesce(a.name, ''), i.agents, i.outcome, i.ended_by, i.menu_ms, i.wait_ms, i.talk_ms, i.held_ms, " \
+#define COLUMNS                                                                                                        \
+	"i.id, i.channel, i.direction, i.customer_number, i.customer_name, i.dialled_number, i.started_at, "           \
+	"i.ended_at, i.queue_id, "                                                                                     \
+	"coalesce(q.name, ''), i.agent_id, coalesce(a.name, ''), i.agents, i.outcome, i.ended_by, i.menu_ms, "         \
+	"i.wait_ms, i.talk_ms, i.held_ms, "                                                                            \
 	"i.wrap_up_ms, i.duration_ms, i.mos, i.loss_pct"
 #define NAMES "LEFT JOIN queue q ON q.id = i.queue_id LEFT JOIN agent a ON a.id = i.agent_id"
-#define FILTER "($1::timestamptz IS NULL OR i.started_at >= $1) AND ($2::timestamptz IS NULL OR i.started_at < $2) " \
-	"AND ($3::text = '' OR i.queue_id = $3) AND ($4::text = '' OR i.outcome = $4) AND ($5::int = 0 OR i.channel = $5) " \
+#define FILTER                                                                                                         \
+	"($1::timestamptz IS NULL OR i.started_at >= $1) AND ($2::timestamptz IS NULL OR i.started_at < $2) "          \
+	"AND ($3::text = '' OR i.queue_id = $3) AND ($4::text = '' OR i.outcome = $4) AND ($5::int = 0 OR i.channel "  \
+	"= $5) "                                                                                                       \
 	"AND ($6::text = '' OR i.customer_number ILIKE $6 OR i.customer_name ILIKE $6 OR i.dialled_number ILIKE $6) "
 #define AFTER "(i.started_at, i.id) < ($8::timestamptz, $9::uuid) "
 #define OWN "FROM interaction_agent o JOIN interaction i ON i.id = o.interaction_id "
-#define OWN_FILTER "o.agent_id = $7::text AND ($1::timestamptz IS NULL OR o.started_at >= $1) AND ($2::timestamptz IS NULL OR o.started_at < $2) AND "
+#define OWN_FILTER                                                                                                     \
+	"o.agent_id = $7::text AND ($1::timestamptz IS NULL OR o.started_at >= $1) AND ($2::timestamptz IS NULL OR "   \
+	"o.started_at < $2) AND "
 #define N_FILTER 7
 
 typedef Parley__Report__V1__Interaction ix_t;
@@ -71,8 +78,8 @@ static ix_t *row(struct rpc_call *c, const struct pg_rows *rows, int i)
 static uint64_t filter_hash(list_in_t *in, const char *agent)
 {
 	char text[512];
-	int n = snprintf(text, sizeof(text), "%" PRId64 "/%" PRId64 "/%.64s/%.64s/%.64s/%.64s/%d", rpc_ts_us(in->from), rpc_ts_us(in->to), in->queue_id,
-			 agent, in->search, in->outcome, (int)in->channel);
+	int n = snprintf(text, sizeof(text), "%" PRId64 "/%" PRId64 "/%.64s/%.64s/%.64s/%.64s/%d", rpc_ts_us(in->from),
+			 rpc_ts_us(in->to), in->queue_id, agent, in->search, in->outcome, (int)in->channel);
 	return pl_hash(text, (size_t)n);
 }
 
@@ -82,7 +89,8 @@ static enum pl_err token_read(list_in_t *in, uint64_t hash, int64_t *ret_us, cha
 	*ret_us = 0;
 	if (!in->page || pl_empty(in->page->token))
 		return PL_OK;
-	if (sscanf(in->page->token, "%" SCNx64 ".%" SCNd64 ".%36s", &h, ret_us, id) != 3 || h != hash || !pl_id_ok(id) || *ret_us <= 0)
+	if (sscanf(in->page->token, "%" SCNx64 ".%" SCNd64 ".%36s", &h, ret_us, id) != 3 || h != hash ||
+	    !pl_id_ok(id) || *ret_us <= 0)
 		return pl_why_field(why, PL_E_FORMAT, "page.token", "does not belong to this list");
 	return PL_OK;
 }
@@ -107,9 +115,12 @@ static const char *like(struct pl_arena *a, const char *search)
 
 static enum pl_err total(struct pg_conn *db, bool own, const char *const *params, int64_t *ret, struct pl_why *why)
 {
-	static const struct pg_stmt all = { "count_all", "SELECT count(*) FROM (SELECT 1 FROM interaction i WHERE $7::text = '' AND " FILTER
-		"LIMIT " COUNT_MAX ") x" };
-	static const struct pg_stmt mine = { "count_own", "SELECT count(*) FROM (SELECT 1 " OWN "WHERE " OWN_FILTER FILTER "LIMIT " COUNT_MAX ") x" };
+	static const struct pg_stmt all = {
+		"count_all", "SELECT count(*) FROM (SELECT 1 FROM interaction i WHERE $7::text = '' AND " FILTER
+			     "LIMIT " COUNT_MAX ") x"
+	};
+	static const struct pg_stmt mine = { "count_own", "SELECT count(*) FROM (SELECT 1 " OWN
+							  "WHERE " OWN_FILTER FILTER "LIMIT " COUNT_MAX ") x" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, own ? &mine : &all, params, N_FILTER, &rows, why);
 	if (!err)
@@ -117,13 +128,15 @@ static enum pl_err total(struct pg_conn *db, bool own, const char *const *params
 	return err;
 }
 
-static enum pl_err page(struct rpc_call *c, struct pg_conn *db, bool own, const char *const *params, uint32_t size, uint64_t hash,
-			Parley__Report__V1__ListInteractionsResponse *m, struct pl_why *why)
+static enum pl_err page(struct rpc_call *c, struct pg_conn *db, bool own, const char *const *params, uint32_t size,
+			uint64_t hash, Parley__Report__V1__ListInteractionsResponse *m, struct pl_why *why)
 {
-	static const struct pg_stmt all = { "list_all", "SELECT " COLUMNS " FROM interaction i " NAMES " WHERE $7::text = '' AND " FILTER "AND " AFTER
-		"ORDER BY i.started_at DESC, i.id DESC LIMIT $10" };
-	static const struct pg_stmt mine = { "list_own", "SELECT " COLUMNS " " OWN NAMES " WHERE " OWN_FILTER FILTER "AND " AFTER
-		"ORDER BY i.started_at DESC, i.id DESC LIMIT $10" };
+	static const struct pg_stmt all = { "list_all", "SELECT " COLUMNS " FROM interaction i " NAMES
+							" WHERE $7::text = '' AND " FILTER "AND " AFTER
+							"ORDER BY i.started_at DESC, i.id DESC LIMIT $10" };
+	static const struct pg_stmt mine = { "list_own",
+					     "SELECT " COLUMNS " " OWN NAMES " WHERE " OWN_FILTER FILTER "AND " AFTER
+					     "ORDER BY i.started_at DESC, i.id DESC LIMIT $10" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, own ? &mine : &all, params, 10, &rows, why);
 	if (err)
@@ -134,14 +147,16 @@ static enum pl_err page(struct rpc_call *c, struct pg_conn *db, bool own, const 
 		if ((m->interactions[m->n_interactions] = row(c, rows, i)))
 			m->n_interactions++;
 	if (pg_n(rows) > n && n > 0)
-		m->page->next_token = pl_arena_printf(c->arena, "%" PRIx64 ".%" PRId64 ".%s", hash, pg_time_us(rows, n - 1, 6), pg_str(rows, n - 1, 0));
+		m->page->next_token = pl_arena_printf(c->arena, "%" PRIx64 ".%" PRId64 ".%s", hash,
+						      pg_time_us(rows, n - 1, 6), pg_str(rows, n - 1, 0));
 	return m->interactions && m->page->next_token ? PL_OK : PL_E_NOMEM;
 }
 
 static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	list_in_t *in = (const void *)c->in;
-	Parley__Report__V1__ListInteractionsResponse *m = PL_NEW(c->arena, Parley__Report__V1__ListInteractionsResponse);
+	Parley__Report__V1__ListInteractionsResponse *m =
+		PL_NEW(c->arena, Parley__Report__V1__ListInteractionsResponse);
 	Parley__Common__V1__PageResponse *pr = PL_NEW(c->arena, Parley__Common__V1__PageResponse);
 	const char *agent = c->actor.role == RPC_AGENT ? c->actor.user_id : in->agent_id;
 	uint32_t size = in->page && in->page->size ? in->page->size : 50;
@@ -160,8 +175,15 @@ static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMes
 	parley__report__v1__list_interactions_response__init(m);
 	parley__common__v1__page_response__init(pr);
 	m->page = pr;
-	const char *params[10] = { pg_time_param(db, rpc_ts_us(in->from)), pg_time_param(db, rpc_ts_us(in->to)), in->queue_id, in->outcome,
-				   pg_int_param(db, in->channel), like(c->arena, in->search), agent, at ? pg_time_param(db, at) : "infinity", id,
+	const char *params[10] = { pg_time_param(db, rpc_ts_us(in->from)),
+				   pg_time_param(db, rpc_ts_us(in->to)),
+				   in->queue_id,
+				   in->outcome,
+				   pg_int_param(db, in->channel),
+				   like(c->arena, in->search),
+				   agent,
+				   at ? pg_time_param(db, at) : "infinity",
+				   id,
 				   pg_int_param(db, (int64_t)size + 1) };
 	err = params[5] ? pg_exec(db, &plan, NULL, 0, NULL, why) : PL_E_NOMEM;
 	if (!err)
@@ -174,7 +196,8 @@ static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMes
 
 /* --- one --- */
 
-static seg_t *seg_new(struct pl_arena *a, int kind, int64_t from, int64_t to, const char *agent, const char *queue, const char *result)
+static seg_t *seg_new(struct pl_arena *a, int kind, int64_t from, int64_t to, const char *agent, const char *queue,
+		      const char *result)
 {
 	seg_t *s = PL_NEW(a, seg_t);
 	if (!s)
@@ -191,16 +214,17 @@ static seg_t *seg_new(struct pl_arena *a, int kind, int64_t from, int64_t to, co
 
 static enum pl_err segs_closed(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "segs", "SELECT kind, started_at, ended_at, agent_id, queue_id, result FROM segment "
-		"WHERE interaction_id = $1 ORDER BY n" };
+	static const struct pg_stmt s = { "segs",
+					  "SELECT kind, started_at, ended_at, agent_id, queue_id, result FROM segment "
+					  "WHERE interaction_id = $1 ORDER BY n" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, (const char *[]){ m->id }, 1, &rows, why);
 	if (err)
 		return err;
 	m->segments = pl_arena_alloc(c->arena, ((size_t)pg_n(rows) + 1) * sizeof(*m->segments));
 	for (int i = 0; m->segments && i < pg_n(rows); i++) {
-		seg_t *x = seg_new(c->arena, (int)pg_int(rows, i, 0), pg_time_us(rows, i, 1), pg_time_us(rows, i, 2), pg_str(rows, i, 3),
-				   pg_str(rows, i, 4), pg_str(rows, i, 5));
+		seg_t *x = seg_new(c->arena, (int)pg_int(rows, i, 0), pg_time_us(rows, i, 1), pg_time_us(rows, i, 2),
+				   pg_str(rows, i, 3), pg_str(rows, i, 4), pg_str(rows, i, 5));
 		if (!x)
 			return PL_E_NOMEM;
 		m->segments[m->n_segments++] = x;
@@ -220,7 +244,8 @@ static enum pl_err segs_folded(struct rpc_call *c, const ProtobufCMessage *facts
 	}
 	for (uint32_t i = 0; !err && i < r->n_segs; i++) {
 		const struct rep_seg *s = &r->segs[i];
-		seg_t *t = seg_new(c->arena, s->kind, s->from_us, s->to_us, rep_id(&x.f, s->agent), rep_id(&x.f, s->queue), rep_result_name(s->result));
+		seg_t *t = seg_new(c->arena, s->kind, s->from_us, s->to_us, rep_id(&x.f, s->agent),
+				   rep_id(&x.f, s->queue), rep_result_name(s->result));
 		if (!t)
 			err = PL_E_NOMEM;
 		else
@@ -249,11 +274,12 @@ static enum pl_err segments(struct rpc_call *c, struct pg_conn *db, ix_t *m, str
 static enum pl_err names(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct pl_why *why)
 {
 	static const struct pg_stmt s = { "name_one", "SELECT coalesce((SELECT name FROM agent WHERE id = $1), ''), "
-		"coalesce((SELECT name FROM queue WHERE id = $2), '')" };
+						      "coalesce((SELECT name FROM queue WHERE id = $2), '')" };
 	for (size_t i = 0; i < m->n_segments; i++) {
 		seg_t *x = m->segments[i], *same = NULL;
 		for (size_t p = 0; p < i && !same; p++)
-			if (strcmp(m->segments[p]->agent_id, x->agent_id) == 0 && strcmp(m->segments[p]->queue_id, x->queue_id) == 0)
+			if (strcmp(m->segments[p]->agent_id, x->agent_id) == 0 &&
+			    strcmp(m->segments[p]->queue_id, x->queue_id) == 0)
 				same = m->segments[p];
 		struct pg_rows *rows;
 		if (same) {
@@ -272,7 +298,9 @@ static enum pl_err names(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct
 
 static enum pl_err recordings(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "recordings", "SELECT body, marks FROM recording WHERE interaction_id = $1 ORDER BY started_at, id" };
+	static const struct pg_stmt s = {
+		"recordings", "SELECT body, marks FROM recording WHERE interaction_id = $1 ORDER BY started_at, id"
+	};
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, (const char *[]){ m->id }, 1, &rows, why);
 	m->recordings = err ? NULL : pl_arena_alloc(c->arena, ((size_t)pg_n(rows) + 1) * sizeof(*m->recordings));
@@ -298,7 +326,10 @@ static enum pl_err recordings(struct rpc_call *c, struct pg_conn *db, ix_t *m, s
 
 static enum pl_err path(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "menu_path", "SELECT e->>'key', e->>'value' FROM interaction i, jsonb_array_elements(i.menu_path) e WHERE i.id = $1" };
+	static const struct pg_stmt s = {
+		"menu_path",
+		"SELECT e->>'key', e->>'value' FROM interaction i, jsonb_array_elements(i.menu_path) e WHERE i.id = $1"
+	};
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, (const char *[]){ m->id }, 1, &rows, why);
 	m->menu_path = err ? NULL : pl_arena_alloc(c->arena, ((size_t)pg_n(rows) + 1) * sizeof(*m->menu_path));
@@ -317,8 +348,10 @@ static enum pl_err path(struct rpc_call *c, struct pg_conn *db, ix_t *m, struct 
 /* An agent has no business with what others did: for them it does not exist. */
 static enum pl_err get_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt one = { "get_one", "SELECT " COLUMNS " FROM interaction i " NAMES " WHERE i.id = $1 AND ($2::text = '' OR EXISTS "
-		"(SELECT 1 FROM interaction_agent o WHERE o.agent_id = $2 AND o.interaction_id = i.id AND o.started_at = i.started_at))" };
+	static const struct pg_stmt one = { "get_one", "SELECT " COLUMNS " FROM interaction i " NAMES
+						       " WHERE i.id = $1 AND ($2::text = '' OR EXISTS "
+						       "(SELECT 1 FROM interaction_agent o WHERE o.agent_id = $2 AND "
+						       "o.interaction_id = i.id AND o.started_at = i.started_at))" };
 	const Parley__Report__V1__GetInteractionRequest *in = (const void *)c->in;
 	Parley__Report__V1__GetInteractionResponse *m = PL_NEW(c->arena, Parley__Report__V1__GetInteractionResponse);
 	struct pg_rows *rows;
@@ -352,11 +385,19 @@ static void run(struct rpc_call *c, rpc_job_fn job)
 		rpc_on_db(c, r->pg, true, job, NULL);
 }
 
-static void on_list(struct rpc_call *c) { run(c, list_job); }
-static void on_get(struct rpc_call *c) { run(c, get_job); }
+static void on_list(struct rpc_call *c)
+{
+	run(c, list_job);
+}
+static void on_get(struct rpc_call *c)
+{
+	run(c, get_job);
+}
 
 enum pl_err history_serve(struct rep *r, struct pl_why *why)
 {
-	static const struct rpc_entry entries[] = { { "ListInteractions", on_list }, { "GetInteraction", on_get }, { 0 } };
+	static const struct rpc_entry entries[] = { { "ListInteractions", on_list },
+						    { "GetInteraction", on_get },
+						    { 0 } };
 	return rpc_serve(r->app->bus, &parley__report__v1__history_service__descriptor, entries, r, why);
 }

@@ -1,5 +1,5 @@
-/* Real time: what changed goes out at most twice a second and key, and every 5 s in any case, so that who comes late or whose Redis was
- * wiped has it soon. GetLive answers from memory, on any copy. */
+/* Real time: what changed goes out at most twice a second and key, and every 5 s in any case, so that who comes late or
+ * whose Redis was wiped has it soon. GetLive answers from memory, on any copy. */
 #include "rep.h"
 
 #include <parley/log.h>
@@ -9,7 +9,7 @@
 #define TICK_US (500 * PL_US_PER_MS)
 #define AGAIN_US (5 * PL_US_PER_S)
 #define REDIS_KEEP_S "30"
-#define ITEMS_MAX 100		/* waiting items in a message; the count is whole */
+#define ITEMS_MAX 100 /* waiting items in a message; the count is whole */
 
 typedef Parley__Report__V1__QueueFigures qfig_t;
 typedef Parley__Report__V1__AgentFigures afig_t;
@@ -17,7 +17,7 @@ typedef Parley__Report__V1__AgentFigures afig_t;
 static char *text(struct pl_arena *a, const char *s)
 {
 	char *p = pl_arena_strdup(a, s);
-	return p ? p : (char *)(uintptr_t)"";
+	return p ? p : (char *)(uintptr_t) "";
 }
 
 static Parley__Acd__V1__WaitingItem *item(struct rep *r, const struct ix *x, uint32_t position, struct pl_arena *a)
@@ -46,7 +46,8 @@ static Parley__Acd__V1__WaitingItem *item(struct rep *r, const struct ix *x, uin
 
 static int by_priority(const void *x, const void *y)
 {
-	const Parley__Acd__V1__WaitingItem *a = *(Parley__Acd__V1__WaitingItem *const *)x, *b = *(Parley__Acd__V1__WaitingItem *const *)y;
+	const Parley__Acd__V1__WaitingItem *a = *(Parley__Acd__V1__WaitingItem *const *)x,
+					   *b = *(Parley__Acd__V1__WaitingItem *const *)y;
 	if (a->priority != b->priority)
 		return a->priority > b->priority ? -1 : 1;
 	return a->position < b->position ? -1 : a->position > b->position;
@@ -58,10 +59,11 @@ static void items(struct rep *r, const struct rep_queue *q, qfig_t *m, struct pl
 	m->waiting_items = pl_arena_alloc(a, (ITEMS_MAX + 1) * sizeof(*m->waiting_items));
 	if (!m->waiting_items)
 		return;
-	PL_LIST_EACH(n, &q->waiting) {
+	PL_LIST_EACH (n, &q->waiting) {
 		if (m->n_waiting_items == ITEMS_MAX)
 			break;
-		Parley__Acd__V1__WaitingItem *w = item(r, PL_CONTAINER(n, struct ix, in_queue), (uint32_t)m->n_waiting_items + 1, a);
+		Parley__Acd__V1__WaitingItem *w =
+			item(r, PL_CONTAINER(n, struct ix, in_queue), (uint32_t)m->n_waiting_items + 1, a);
 		if (!w)
 			return;
 		int64_t at = rpc_ts_us(w->queued_at);
@@ -93,7 +95,8 @@ static qfig_t *queue_message(struct rep *r, const struct rep_queue *q, int64_t n
 	m->agents_paused = q->agents[REP_A_PAUSED];
 	m->agents_on_contact = q->agents[REP_A_ON_CONTACT];
 	m->agents_wrap_up = q->agents[REP_A_WRAP_UP];
-	m->agents_signed_in = m->agents_ready + m->agents_paused + m->agents_on_contact + m->agents_wrap_up + q->agents[REP_A_OFFERED];
+	m->agents_signed_in = m->agents_ready + m->agents_paused + m->agents_on_contact + m->agents_wrap_up +
+			      q->agents[REP_A_OFFERED];
 	m->offered_today = (uint64_t)q->today.offered;
 	m->answered_today = (uint64_t)q->today.answered;
 	m->abandoned_today = (uint64_t)q->today.abandoned;
@@ -111,7 +114,8 @@ static qfig_t *queue_message(struct rep *r, const struct rep_queue *q, int64_t n
 }
 
 /* Ended states of today and the part of the present one that lies in today. */
-static uint64_t state_ms(const struct store *st, const struct rep_person *p, const struct arow *row, enum rep_agent_state state, int64_t now)
+static uint64_t state_ms(const struct store *st, const struct rep_person *p, const struct arow *row,
+			 enum rep_agent_state state, int64_t now)
 {
 	int64_t ms = row ? row->state_ms[state] : 0;
 	int64_t from = PL_MAX(p->st.since_us, store_midnight(st, st->today));
@@ -123,7 +127,8 @@ static uint64_t state_ms(const struct store *st, const struct rep_person *p, con
 static void in_hand(struct rep *r, afig_t *m, struct pl_arena *a)
 {
 	const Parley__Acd__V1__AgentStatus *s = m->status;
-	struct ix *x = s && s->n_interaction_ids ? store_ix(r->st, s->interaction_ids[s->n_interaction_ids - 1], false) : NULL;
+	struct ix *x =
+		s && s->n_interaction_ids ? store_ix(r->st, s->interaction_ids[s->n_interaction_ids - 1], false) : NULL;
 	if (!x)
 		return;
 	m->interaction_id = text(a, x->id);
@@ -146,7 +151,8 @@ static afig_t *agent_message(struct rep *r, const struct rep_person *p, int64_t 
 	m->agent_id = text(a, p->id);
 	m->agent_name = text(a, p->name);
 	m->time = rpc_ts(a, now);
-	if (p->status_len && rpc_unpack(&parley__acd__v1__agent_status__descriptor, p->status, p->status_len, a, &status, &why) == PL_OK)
+	if (p->status_len &&
+	    rpc_unpack(&parley__acd__v1__agent_status__descriptor, p->status, p->status_len, a, &status, &why) == PL_OK)
 		m->status = (Parley__Acd__V1__AgentStatus *)(void *)status;
 	m->queue_ids = pl_arena_alloc(a, (p->n_queues + 1) * sizeof(*m->queue_ids));
 	for (; m->queue_ids && m->n_queue_ids < p->n_queues; m->n_queue_ids++)
@@ -230,12 +236,13 @@ void live_redis_up(void *arg)
 /* Agents see how busy queues and colleagues are, not who calls. */
 static void hide_customers(Parley__Report__V1__GetLiveResponse *m, const char *me)
 {
-	char *none = (char *)(uintptr_t)"";
+	char *none = (char *)(uintptr_t) "";
 	for (size_t i = 0; i < m->n_queues; i++)
 		m->queues[i]->n_waiting_items = 0;
 	for (size_t i = 0; i < m->n_agents; i++)
 		if (strcmp(m->agents[i]->agent_id, me) != 0)
-			m->agents[i]->customer_number = m->agents[i]->customer_name = m->agents[i]->interaction_id = none;
+			m->agents[i]->customer_number = m->agents[i]->customer_name = m->agents[i]->interaction_id =
+				none;
 }
 
 static void on_get_live(struct rpc_call *c)

@@ -1,4 +1,5 @@
-/* Memory from the tables: the checkpoint a copy begins with. The new store is built by the job, seen by nobody before it is done. */
+/* Memory from the tables: the checkpoint a copy begins with. The new store is built by the job, seen by nobody before
+ * it is done. */
 #include "rep.h"
 
 #include <parley/log.h>
@@ -9,12 +10,17 @@
 #define RETRY_US PL_US_PER_S
 #define WINDOW_US (REP_WINDOW_MIN * 60 * PL_US_PER_S)
 
-struct load { struct rep *r; struct store *st; };
+struct load {
+	struct rep *r;
+	struct store *st;
+};
 
 static enum pl_err days(struct load *l, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "days", "SELECT d::date - date '1970-01-01', (d::timestamp AT TIME ZONE $1) FROM "
-		"generate_series((now() AT TIME ZONE $1)::date - $2::int, (now() AT TIME ZONE $1)::date + $3::int, interval '1 day') d ORDER BY 1" };
+	static const struct pg_stmt s = { "days",
+					  "SELECT d::date - date '1970-01-01', (d::timestamp AT TIME ZONE $1) FROM "
+					  "generate_series((now() AT TIME ZONE $1)::date - $2::int, (now() AT TIME "
+					  "ZONE $1)::date + $3::int, interval '1 day') d ORDER BY 1" };
 	struct pg_rows *rows;
 	const char *params[] = { l->r->cfg->time_zone, pg_int_param(db, DAYS_BACK), pg_int_param(db, DAYS_AHEAD) };
 	enum pl_err err = pg_exec(db, &s, params, 3, &rows, why);
@@ -64,7 +70,9 @@ static enum pl_err queues(struct load *l, struct pg_conn *db, struct pl_why *why
 
 static enum pl_err people(struct load *l, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "people", "SELECT id, name, deleted, state, since, pause_reason_id, version, status FROM agent" };
+	static const struct pg_stmt s = {
+		"people", "SELECT id, name, deleted, state, since, pause_reason_id, version, status FROM agent"
+	};
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, NULL, 0, &rows, why);
 	for (int i = 0; !err && i < pg_n(rows); i++) {
@@ -127,7 +135,8 @@ static enum pl_err open_ones(struct load *l, struct pg_conn *db, struct pl_why *
 		const uint8_t *p = pg_bytes(db, rows, i, 1, &len);
 		ProtobufCMessage *m;
 		struct ix *x = store_ix(st, pg_str(rows, i, 0), true);
-		err = x ? rpc_unpack(&parley__report__v1__interaction_facts__descriptor, p, len, pg_tmp(db), &m, why) : PL_E_NOMEM;
+		err = x ? rpc_unpack(&parley__report__v1__interaction_facts__descriptor, p, len, pg_tmp(db), &m, why)
+			: PL_E_NOMEM;
 		if (!err)
 			err = facts_restore(x, (const void *)m);
 		if (err)
@@ -152,10 +161,16 @@ static enum pl_err open_ones(struct load *l, struct pg_conn *db, struct pl_why *
 
 static enum pl_err figures(struct load *l, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt qs = { "q_all", "SELECT queue_id, started_at, offered, answered, abandoned, unmanaged, within, wait_answered_ms, "
-		"wait_abandoned_ms, talk_ms, held_ms, wrap_ms FROM queue_interval WHERE started_at >= $1" };
-	static const struct pg_stmt as = { "a_all", "SELECT agent_id, day, handled, missed, talk_ms, held_ms, wrap_ms, ring_ms, ready_ms, paused_ms, "
-		"offered_ms, on_contact_ms, wrap_up_ms FROM agent_day WHERE day >= $1" };
+	static const struct pg_stmt qs = {
+		"q_all",
+		"SELECT queue_id, started_at, offered, answered, abandoned, unmanaged, within, wait_answered_ms, "
+		"wait_abandoned_ms, talk_ms, held_ms, wrap_ms FROM queue_interval WHERE started_at >= $1"
+	};
+	static const struct pg_stmt as = {
+		"a_all",
+		"SELECT agent_id, day, handled, missed, talk_ms, held_ms, wrap_ms, ring_ms, ready_ms, paused_ms, "
+		"offered_ms, on_contact_ms, wrap_up_ms FROM agent_day WHERE day >= $1"
+	};
 	struct store *st = l->st;
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &qs, (const char *[]){ pg_time_param(db, st->oldest_us) }, 1, &rows, why);
@@ -169,7 +184,8 @@ static enum pl_err figures(struct load *l, struct pg_conn *db, struct pl_why *wh
 #undef X
 	}
 	if (!err)
-		err = pg_exec(db, &as, (const char *[]){ pg_int_param(db, store_day(st, st->oldest_us)) }, 1, &rows, why);
+		err = pg_exec(db, &as, (const char *[]){ pg_int_param(db, store_day(st, st->oldest_us)) }, 1, &rows,
+			      why);
 	for (int i = 0; !err && i < pg_n(rows); i++) {
 		struct arow *r = store_arow(st, pg_str(rows, i, 0), (int32_t)pg_int(rows, i, 1));
 		if (!r)
@@ -187,15 +203,19 @@ static enum pl_err figures(struct load *l, struct pg_conn *db, struct pl_why *wh
 /* Visits of the last half hour that are over: the sliding service level, and how many waited in each minute. */
 static enum pl_err window(struct load *l, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "window", "SELECT s.queue_id, s.started_at, s.ended_at, s.result FROM interaction i JOIN segment s "
-		"ON s.interaction_id = i.id WHERE i.started_at > $1::timestamptz - interval '2 hours' AND s.kind = 2 AND s.ended_at > $1" };
+	static const struct pg_stmt s = {
+		"window", "SELECT s.queue_id, s.started_at, s.ended_at, s.result FROM interaction i JOIN segment s "
+			  "ON s.interaction_id = i.id WHERE i.started_at > $1::timestamptz - interval '2 hours' AND "
+			  "s.kind = 2 AND s.ended_at > $1"
+	};
 	struct store *st = l->st;
 	struct pg_rows *rows;
 	int64_t from = st->clock_us - WINDOW_US, minute = 60 * PL_US_PER_S;
 	enum pl_err err = pg_exec(db, &s, (const char *[]){ pg_time_param(db, from) }, 1, &rows, why);
 	for (int i = 0; !err && i < pg_n(rows); i++) {
 		struct rep_queue *q = store_queue(st, pg_str(rows, i, 0));
-		struct rep_visit v = { .from_us = pg_time_us(rows, i, 1), .to_us = pg_time_us(rows, i, 2),
+		struct rep_visit v = { .from_us = pg_time_us(rows, i, 1),
+				       .to_us = pg_time_us(rows, i, 2),
 				       .result = rep_result_of(pg_str(rows, i, 3)) };
 		if (!q)
 			continue;
@@ -212,7 +232,7 @@ static enum pl_err window(struct load *l, struct pg_conn *db, struct pl_why *why
 static enum pl_err load_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
 	struct load *l = arg;
-	store_free(l->st);	/* a job may run twice */
+	store_free(l->st); /* a job may run twice */
 	l->st = store_new();
 	if (!l->st)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");
@@ -258,8 +278,8 @@ static void on_caught_up(void *arg)
 	log_info("ledger.caught-up", LOG_I("seq", r->st->seq), LOG_B("leader", r->leader));
 }
 
-/* The ledger does not have what comes next: it was cut by age while we were away, or made anew (then its numbers begin at 1 again). What is
- * there is read. */
+/* The ledger does not have what comes next: it was cut by age while we were away, or made anew (then its numbers begin
+ * at 1 again). What is there is read. */
 static void on_lost(void *arg, uint64_t from_seq, uint64_t first_seq)
 {
 	(void)arg;
@@ -275,8 +295,12 @@ static void on_loaded(void *arg, enum pl_err err, const struct pl_why *why)
 	if (!err && !r->reload && !r->closing) {
 		store_free(r->st);
 		r->st = PL_TAKE(l->st);
-		struct bus_tail_cfg c = { .stream = "LEDGER", .from_seq = r->st->seq + 1, .fn = on_event, .caught_up = on_caught_up,
-					  .lost = on_lost, .arg = r };
+		struct bus_tail_cfg c = { .stream = "LEDGER",
+					  .from_seq = r->st->seq + 1,
+					  .fn = on_event,
+					  .caught_up = on_caught_up,
+					  .lost = on_lost,
+					  .arg = r };
 		err = bus_tail_open(&r->tail, r->app->bus, &c, &w);
 		why = &w;
 	}

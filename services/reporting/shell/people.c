@@ -73,13 +73,15 @@ static void status_keep(struct rep_person *p, const Parley__Acd__V1__AgentStatus
 	p->status_len = len;
 }
 
-void store_person_state(struct store *st, struct rep_person *p, const Parley__Acd__V1__AgentStatus *status, int64_t at_us)
+void store_person_state(struct store *st, struct rep_person *p, const Parley__Acd__V1__AgentStatus *status,
+			int64_t at_us)
 {
 	struct rep_span closed;
 	enum rep_agent_state was = p->st.state;
 	int state = (unsigned)status->state < REP_A_STATE_N ? (int)status->state : REP_A_NONE;
 	count(p, -1);
-	if (!rep_agent_change(&p->st, (enum rep_agent_state)state, status->pause_reason_id, at_us, status->version, &closed)) {
+	if (!rep_agent_change(&p->st, (enum rep_agent_state)state, status->pause_reason_id, at_us, status->version,
+			      &closed)) {
 		count(p, 1);
 		return;
 	}

@@ -1,20 +1,21 @@
 /** The reporting service: the ledger folded into tables, live figures and answers.
  *  Threads    everything on the loop; database jobs see only what they carry.
- *  Life       every copy loads the checkpoint (store.c, load.c), then follows the ledger from there in memory (apply.c). The one
- *             that holds the lease loads afresh when it gains it, and from then on writes what changed (flush.c): rows and the
- *             sequence number they are true for, in one transaction, which fails when another copy has written meanwhile.
- *  Bounds     REP_OPEN_MAX interactions in memory (then the reader pauses until the database has caught up). */
+ *  Life       every copy loads the checkpoint (store.c, load.c), then follows the ledger from there in memory
+ * (apply.c). The one that holds the lease loads afresh when it gains it, and from then on writes what changed
+ * (flush.c): rows and the sequence number they are true for, in one transaction, which fails when another copy has
+ * written meanwhile. Bounds     REP_OPEN_MAX interactions in memory (then the reader pauses until the database has
+ * caught up). */
 #ifndef REP_H
 #define REP_H
 #include "figures.h"
 
+#include "parley/acd/v1/acd.pb-c.h"
+#include "parley/report/v1/report.pb-c.h"
 #include <parley/app.h>
 #include <parley/pg.h>
 #include <parley/redis.h>
 #include <parley/rpc.h>
 #include <uthash.h>
-#include "parley/acd/v1/acd.pb-c.h"
-#include "parley/report/v1/report.pb-c.h"
 
 #define REP_SCHEMA "report"
 #define REP_OPEN_MAX 300000
@@ -28,16 +29,16 @@ struct rep_cfg {
 
 /* --- memory --- */
 
-struct ix {				/* an interaction that is open, or ended a short while ago */
+struct ix { /* an interaction that is open, or ended a short while ago */
 	char id[PL_ID_LEN];
 	bool dirty, known, settled, stored_open, segs_written;
-	bool forget;			/* nobody saw it begin: its checkpoint is to go */
+	bool forget; /* nobody saw it begin: its checkpoint is to go */
 	uint32_t n_agents_written;
 	int32_t priority;
-	uint64_t written;		/* hash of the row as it was written; 0 never */
+	uint64_t written; /* hash of the row as it was written; 0 never */
 	struct rep_ix f;
-	struct rep_queue *waiting, *talking;	/* where it counts now */
-	struct pl_list in_queue;	/* of waiting */
+	struct rep_queue *waiting, *talking; /* where it counts now */
+	struct pl_list in_queue;             /* of waiting */
 	struct pl_list in_dirty, in_settled;
 	UT_hash_handle hh;
 };
@@ -49,32 +50,35 @@ struct rep_queue {
 	bool deleted, rt_dirty, db_dirty;
 	int64_t sent_us;
 	uint32_t n_waiting, n_talking;
-	uint32_t agents[REP_A_STATE_N];	/* members by state */
-	struct pl_list waiting;		/* ix.in_queue, by time of queueing */
+	uint32_t agents[REP_A_STATE_N]; /* members by state */
+	struct pl_list waiting;         /* ix.in_queue, by time of queueing */
 	struct rep_qfig today;
 	struct rep_window window;
 	UT_hash_handle hh;
 };
 
-struct rep_person {			/* an agent */
+struct rep_person { /* an agent */
 	char id[REP_ID], name[REP_NAME];
 	bool deleted, rt_dirty, db_dirty;
 	int64_t sent_us;
 	struct rep_agent st;
 	size_t n_queues, status_len;
-	struct rep_queue **queues;	/* memberships */
-	uint8_t *status;		/* parley.acd.v1.AgentStatus as it came */
+	struct rep_queue **queues; /* memberships */
+	uint8_t *status;           /* parley.acd.v1.AgentStatus as it came */
 	UT_hash_handle hh;
 };
 
-struct qkey { char id[REP_ID]; int64_t at; };	/* zeroed, then filled: hashed whole */
-struct qrow {				/* a quarter of an hour of a queue */
+struct qkey {
+	char id[REP_ID];
+	int64_t at;
+};            /* zeroed, then filled: hashed whole */
+struct qrow { /* a quarter of an hour of a queue */
 	struct qkey key;
 	struct rep_qfig f;
 	bool dirty;
 	UT_hash_handle hh;
 };
-struct arow {				/* a day of an agent; key.at is the day's number */
+struct arow { /* a day of an agent; key.at is the day's number */
 	struct qkey key;
 	struct rep_afig f;
 	int64_t state_ms[REP_A_STATE_N];
@@ -82,29 +86,36 @@ struct arow {				/* a day of an agent; key.at is the day's number */
 	UT_hash_handle hh;
 };
 
-struct rec {				/* a recording whose news are not written yet */
+struct rec { /* a recording whose news are not written yet */
 	char id[PL_ID_LEN], interaction_id[PL_ID_LEN], agent_id[REP_ID];
 	int status;
 	int64_t started_us;
 	size_t len, marks_len;
-	uint8_t *body;			/* parley.voice.v1.Recording; NULL: only marks came */
-	uint8_t *marks;			/* parley.voice.v1.RecordingStopped; NULL: none came */
+	uint8_t *body;  /* parley.voice.v1.Recording; NULL: only marks came */
+	uint8_t *marks; /* parley.voice.v1.RecordingStopped; NULL: none came */
 	UT_hash_handle hh;
 };
 void rec_free(struct rec *r);
-struct span { struct rep_span s; char agent_id[REP_ID]; };
+struct span {
+	struct rep_span s;
+	char agent_id[REP_ID];
+};
 
-struct days { int64_t *from_us; size_t n; int32_t first; };	/* midnights of the company's zone; first: number of the first day */
+struct days {
+	int64_t *from_us;
+	size_t n;
+	int32_t first;
+}; /* midnights of the company's zone; first: number of the first day */
 
 struct store {
-	uint64_t seq;			/* applied so far */
-	uint64_t saved_seq;		/* in the database */
-	int64_t clock_us;		/* now: wall clock, or the latest event where that is ahead */
-	int64_t event_us;		/* the latest event's time */
-	bool conf_dirty;		/* something changed that is not in the ledger */
+	uint64_t seq;       /* applied so far */
+	uint64_t saved_seq; /* in the database */
+	int64_t clock_us;   /* now: wall clock, or the latest event where that is ahead */
+	int64_t event_us;   /* the latest event's time */
+	bool conf_dirty;    /* something changed that is not in the ledger */
 	int32_t today, pruned;
-	uint64_t late, foreign;		/* events that came too late, or say nothing to us */
-	int64_t oldest_us;		/* figures before this are not in memory and not touched */
+	uint64_t late, foreign; /* events that came too late, or say nothing to us */
+	int64_t oldest_us;      /* figures before this are not in memory and not touched */
 	struct days days;
 	struct ix *ixs;
 	struct rep_queue *queues;
@@ -114,15 +125,15 @@ struct store {
 	struct rec *recs;
 	struct span *spans;
 	size_t n_spans, cap_spans;
-	struct pl_list dirty, settled;	/* ix; settled by age */
-	struct pl_arena *tmp;		/* of one event */
-	struct rep_row before, after;	/* scratch */
+	struct pl_list dirty, settled; /* ix; settled by age */
+	struct pl_arena *tmp;          /* of one event */
+	struct rep_row before, after;  /* scratch */
 };
 struct store *store_new(void);
 void store_free(struct store *st);
 int32_t store_day(const struct store *st, int64_t us);
 int64_t store_midnight(const struct store *st, int32_t day);
-struct rep_queue *store_queue(struct store *st, const char *id);	/* makes it when new; NULL: no memory or no id */
+struct rep_queue *store_queue(struct store *st, const char *id); /* makes it when new; NULL: no memory or no id */
 struct rep_person *store_person(struct store *st, const char *id);
 struct qrow *store_qrow(struct store *st, const char *id, int64_t at);
 struct arow *store_arow(struct store *st, const char *id, int32_t day);
@@ -134,7 +145,8 @@ void store_place(struct store *st, struct ix *x, const struct rep_row *row);
 /** Adds (1) or takes back (-1) what the row says from the figures. */
 void store_share(struct store *st, const struct ix *x, const struct rep_row *row, int sign);
 void store_members(struct store *st, struct rep_person *p, const Parley__Acd__V1__Agent *conf);
-void store_person_state(struct store *st, struct rep_person *p, const Parley__Acd__V1__AgentStatus *status, int64_t at_us);
+void store_person_state(struct store *st, struct rep_person *p, const Parley__Acd__V1__AgentStatus *status,
+			int64_t at_us);
 void store_new_day(struct store *st, int64_t now_us);
 void store_dirty(struct store *st, struct ix *x);
 void store_recs_clear(struct store *st);
@@ -168,12 +180,13 @@ struct rep {
 	uint64_t asked_queues, asked_agents;
 	struct pl_timer *flush_timer, *live_timer, *load_timer, *conf_timer, *ready_timer;
 	struct obs_check *ready;
-	struct obs_metric *m_events, *m_lag, *m_open, *m_batches, *m_batch_us, *m_batch_failed, *m_late, *m_leader, *m_rt;
+	struct obs_metric *m_events, *m_lag, *m_open, *m_batches, *m_batch_us, *m_batch_failed, *m_late, *m_leader,
+		*m_rt;
 };
 PL_MUST enum pl_err rep_new(struct rep **ret, struct pl_app *app, const struct rep_cfg *cfg, struct pl_why *why);
 void rep_free(struct rep *r);
 void rep_freep(struct rep **r);
-void rep_load(struct rep *r);			/* throws memory away and begins from the database */
+void rep_load(struct rep *r); /* throws memory away and begins from the database */
 PL_MUST enum pl_err flush_new(struct rep *r, struct pl_why *why);
 void flush_soon(struct rep *r);
 PL_MUST enum pl_err live_new(struct rep *r, struct pl_why *why);

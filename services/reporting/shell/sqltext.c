@@ -130,7 +130,7 @@ void copy_text(struct sqltext *t, const char *s, char end)
 {
 	for (const char *p = s; *p; p++)
 		if ((unsigned char)*p < 0x20)
-			s = "?";	/* no id of ours looks like that */
+			s = "?"; /* no id of ours looks like that */
 	escaped(t, s, "\\");
 	put(t, end);
 }

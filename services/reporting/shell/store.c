@@ -18,14 +18,15 @@ struct store *store_new(void)
 	return st;
 }
 
-#define DROP_ALL(head, type, code) \
-	do { \
-		type *x_, *tmp_; \
-		HASH_ITER(hh, (head), x_, tmp_) { \
-			HASH_DEL((head), x_); \
-			code; \
-			free(x_); \
-		} \
+#define DROP_ALL(head, type, code)                                                                                     \
+	do {                                                                                                           \
+		type *x_, *tmp_;                                                                                       \
+		HASH_ITER(hh, (head), x_, tmp_)                                                                        \
+		{                                                                                                      \
+			HASH_DEL((head), x_);                                                                          \
+			code;                                                                                          \
+			free(x_);                                                                                      \
+		}                                                                                                      \
 	} while (0)
 
 void store_free(struct store *st)
@@ -34,8 +35,11 @@ void store_free(struct store *st)
 	if (!st)
 		return;
 	HASH_ITER(hh, st->ixs, x, tmp)
-		store_ix_drop(st, x);
-	DROP_ALL(st->people, struct rep_person, { free(x_->queues); free(x_->status); });
+	store_ix_drop(st, x);
+	DROP_ALL(st->people, struct rep_person, {
+		free(x_->queues);
+		free(x_->status);
+	});
 	DROP_ALL(st->queues, struct rep_queue, {});
 	DROP_ALL(st->qrows, struct qrow, {});
 	DROP_ALL(st->arows, struct arow, {});
@@ -56,7 +60,8 @@ void rec_free(struct rec *r)
 void store_recs_clear(struct store *st)
 {
 	struct rec *r, *tmp;
-	HASH_ITER(hh, st->recs, r, tmp) {
+	HASH_ITER(hh, st->recs, r, tmp)
+	{
 		HASH_DEL(st->recs, r);
 		rec_free(r);
 	}
@@ -76,7 +81,7 @@ int32_t store_day(const struct store *st, int64_t us)
 	}
 	if (lo > 0 && lo < st->days.n)
 		return st->days.first + (int32_t)lo - 1;
-	return (int32_t)(us / (86400 * PL_US_PER_S));	/* beyond the calendar that was read: years away */
+	return (int32_t)(us / (86400 * PL_US_PER_S)); /* beyond the calendar that was read: years away */
 }
 
 int64_t store_midnight(const struct store *st, int32_t day)
@@ -197,7 +202,8 @@ bool store_ix_room(struct ix *x, const struct rep_event *ev)
 {
 	struct rep_room r = rep_room(&x->f, ev);
 	return grow(&x->f.facts, &x->f.cap_facts, r.facts, sizeof(*x->f.facts), 12) &&
-	       grow(&x->f.ids, &x->f.cap_ids, r.ids, sizeof(*x->f.ids), 2) && grow(&x->f.path, &x->f.cap_path, r.path, 1, 64);
+	       grow(&x->f.ids, &x->f.cap_ids, r.ids, sizeof(*x->f.ids), 2) &&
+	       grow(&x->f.path, &x->f.cap_path, r.path, 1, 64);
 }
 
 void store_dirty(struct store *st, struct ix *x)
@@ -330,13 +336,15 @@ void store_prune(struct store *st, bool dirty_too)
 	int32_t day = store_day(st, st->oldest_us);
 	struct qrow *q, *qtmp;
 	struct arow *a, *atmp;
-	HASH_ITER(hh, st->qrows, q, qtmp) {
+	HASH_ITER(hh, st->qrows, q, qtmp)
+	{
 		if (q->key.at >= st->oldest_us || (q->dirty && !dirty_too))
 			continue;
 		HASH_DEL(st->qrows, q);
 		free(q);
 	}
-	HASH_ITER(hh, st->arows, a, atmp) {
+	HASH_ITER(hh, st->arows, a, atmp)
+	{
 		if (a->key.at >= day || (a->dirty && !dirty_too))
 			continue;
 		HASH_DEL(st->arows, a);

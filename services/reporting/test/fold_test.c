@@ -16,14 +16,28 @@ static struct rep_row row;
 static struct rep_ix *fresh(void)
 {
 	static struct rep_ix ix;
-	ix = (struct rep_ix){ .facts = facts, .ids = ids, .path = path, .cap_facts = REP_FACTS_MAX, .cap_ids = REP_IDS_MAX,
+	ix = (struct rep_ix){ .facts = facts,
+			      .ids = ids,
+			      .path = path,
+			      .cap_facts = REP_FACTS_MAX,
+			      .cap_ids = REP_IDS_MAX,
 			      .cap_path = REP_PATH_BYTES };
 	return &ix;
 }
 
 /* A story is a list of events; times in seconds from T0. */
-struct ev { double s; enum rep_kind kind; const char *agent, *queue; enum rep_result result, by; uint32_t value; bool of_queue; };
-#define EV(at, k, ...) { .s = (at), .kind = REP_##k __VA_OPT__(,) __VA_ARGS__ }
+struct ev {
+	double s;
+	enum rep_kind kind;
+	const char *agent, *queue;
+	enum rep_result result, by;
+	uint32_t value;
+	bool of_queue;
+};
+#define EV(at, k, ...)                                                                                                 \
+	{                                                                                                              \
+		.s = (at), .kind = REP_##k __VA_OPT__(, ) __VA_ARGS__                                                  \
+	}
 #define STARTED EV(0, STARTED)
 #define ENDED(s, cause, by_) EV(s, ENDED, .result = REP_R_##cause, .by = REP_R_##by_)
 #define QUEUED(s, q) EV(s, QUEUED, .queue = q, .value = 20000)
@@ -36,9 +50,18 @@ struct ev { double s; enum rep_kind kind; const char *agent, *queue; enum rep_re
 
 static struct rep_event event(const struct ev *e, size_t i)
 {
-	return (struct rep_event){ .kind = e->kind, .seq = i + 1, .id = (i + 1) * 7919, .time_us = T0 + (int64_t)(e->s * 1e6), .agent_id = e->agent,
-				   .queue_id = e->queue, .result = e->result, .by = e->by, .value = e->value, .of_queue = e->of_queue,
-				   .channel = 1, .direction = 1 };
+	return (struct rep_event){ .kind = e->kind,
+				   .seq = i + 1,
+				   .id = (i + 1) * 7919,
+				   .time_us = T0 + (int64_t)(e->s * 1e6),
+				   .agent_id = e->agent,
+				   .queue_id = e->queue,
+				   .result = e->result,
+				   .by = e->by,
+				   .value = e->value,
+				   .of_queue = e->of_queue,
+				   .channel = 1,
+				   .direction = 1 };
 }
 
 static const char *names[] = { "?", "menu", "queue", "ring", "talk", "hold", "wrap-up", "dial" };
@@ -51,11 +74,17 @@ static const char *segs(const struct rep_ix *ix)
 	text[0] = 0;
 	for (uint32_t i = 0; i < row.n_segs; i++) {
 		const struct rep_seg *s = &row.segs[i];
-		const char *who = s->agent ? rep_id(ix, s->agent) : s->kind == REP_SEG_QUEUE ? rep_id(ix, s->queue) : "";
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s%s%s %g-", i ? " | " : "", names[s->kind], *who ? "(" : "", who,
-					 *who ? ")" : "", (double)(s->from_us - T0) / 1e6);
-		used += s->to_us ? (size_t)snprintf(text + used, sizeof(text) - used, "%g", (double)(s->to_us - T0) / 1e6) : 0;
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", s->result ? " " : "", rep_result_name(s->result));
+		const char *who = s->agent                   ? rep_id(ix, s->agent)
+				  : s->kind == REP_SEG_QUEUE ? rep_id(ix, s->queue)
+							     : "";
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s%s%s %g-", i ? " | " : "",
+					 names[s->kind], *who ? "(" : "", who, *who ? ")" : "",
+					 (double)(s->from_us - T0) / 1e6);
+		used += s->to_us ? (size_t)snprintf(text + used, sizeof(text) - used, "%g",
+						    (double)(s->to_us - T0) / 1e6)
+				 : 0;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", s->result ? " " : "",
+					 rep_result_name(s->result));
 	}
 	return text;
 }
@@ -113,7 +142,7 @@ static void same_in_any_order(const struct ev *story, size_t n, const char *expe
 			struct rep_event e = event(&story[order[i]], order[i]);
 			ck_assert(rep_add(ix, &e));
 			ck_assert(!rep_add(ix, &e));
-			e.seq += 1000;	/* published again, stored again */
+			e.seq += 1000; /* published again, stored again */
 			ck_assert(!rep_add(ix, &e));
 		}
 		rep_build(ix, &row);
@@ -128,15 +157,16 @@ static void same_in_any_order(const struct ev *story, size_t n, const char *expe
 	}
 }
 
-#define STORY(expected, ...) \
-	static const struct ev story[] = { __VA_ARGS__ }; \
-	struct rep_ix *ix = told(story, PL_ARRAY_N(story)); \
-	ck_assert_str_eq(segs(ix), (expected)); \
+#define STORY(expected, ...)                                                                                           \
+	static const struct ev story[] = { __VA_ARGS__ };                                                              \
+	struct rep_ix *ix = told(story, PL_ARRAY_N(story));                                                            \
+	ck_assert_str_eq(segs(ix), (expected));                                                                        \
 	same_in_any_order(story, PL_ARRAY_N(story), (expected))
 
 START_TEST(a_caller_who_hangs_up_in_the_menu_has_abandoned_the_menu)
 {
-	STORY("menu 0-12 customer", STARTED, EV(0.1, FLOW_ENTERED), EV(0.2, ANSWERED), ENDED(12, ABANDONED_MENU, CUSTOMER));
+	STORY("menu 0-12 customer", STARTED, EV(0.1, FLOW_ENTERED), EV(0.2, ANSWERED),
+	      ENDED(12, ABANDONED_MENU, CUSTOMER));
 	ck_assert_int_eq(row.outcome, REP_R_ABANDONED_MENU);
 	ck_assert_int_eq(row.menu_ms, 12000);
 	ck_assert_int_eq(row.duration_ms, 12000);
@@ -146,7 +176,8 @@ END_TEST
 
 START_TEST(a_flow_that_served_the_caller_by_itself_is_self_service)
 {
-	STORY("menu 0-30 flow", STARTED, EV(0.1, FLOW_ENTERED), EV(10, FLOW_STEP), EV(29.9, FLOW_LEFT), ENDED(30, NORMAL, FLOW));
+	STORY("menu 0-30 flow", STARTED, EV(0.1, FLOW_ENTERED), EV(10, FLOW_STEP), EV(29.9, FLOW_LEFT),
+	      ENDED(30, NORMAL, FLOW));
 	ck_assert_int_eq(row.outcome, REP_R_SELF_SERVICE);
 }
 END_TEST
@@ -161,8 +192,8 @@ END_TEST
 
 START_TEST(a_caller_who_hangs_up_while_waiting_has_abandoned_the_queue)
 {
-	STORY("menu 0-10 | queue(q1) 10-75 abandoned", STARTED, EV(0, FLOW_ENTERED), QUEUED(10, "q1"), EV(10.1, FLOW_LEFT),
-	      ENDED(75, ABANDONED_QUEUE, CUSTOMER), DEQUEUED(75.02, ABANDONED));
+	STORY("menu 0-10 | queue(q1) 10-75 abandoned", STARTED, EV(0, FLOW_ENTERED), QUEUED(10, "q1"),
+	      EV(10.1, FLOW_LEFT), ENDED(75, ABANDONED_QUEUE, CUSTOMER), DEQUEUED(75.02, ABANDONED));
 	ck_assert_int_eq(row.outcome, REP_R_ABANDONED_QUEUE);
 	ck_assert_int_eq(row.wait_ms, 65000);
 	struct rep_qfig f;
@@ -176,10 +207,11 @@ END_TEST
 
 START_TEST(an_answered_call_has_wait_talk_hold_and_wrap_up)
 {
-	STORY("queue(q1) 0-8 answered | ring(a1) 5-8 answered | talk(a1) 8-40 | hold(a1) 40-50 | talk(a1) 50-70 agent-hangup | wrap-up(a1) 70-85",
-	      STARTED, EV(0.01, ANSWERED), QUEUED(0.02, "q1"), OFFERED(5, "a1", 11), CONNECTED(8, "a1"), DEQUEUED(8.01, ANSWERED),
-	      OFFER_ENDED(8.01, 11, ANSWERED), EV(40, HELD), EV(50, RESUMED), DISCONNECTED(70, "a1", AGENT_HANGUP), ENDED(70, NORMAL, AGENT),
-	      RELEASED(85, "a1", 15000));
+	STORY("queue(q1) 0-8 answered | ring(a1) 5-8 answered | talk(a1) 8-40 | hold(a1) 40-50 | talk(a1) 50-70 "
+	      "agent-hangup | wrap-up(a1) 70-85",
+	      STARTED, EV(0.01, ANSWERED), QUEUED(0.02, "q1"), OFFERED(5, "a1", 11), CONNECTED(8, "a1"),
+	      DEQUEUED(8.01, ANSWERED), OFFER_ENDED(8.01, 11, ANSWERED), EV(40, HELD), EV(50, RESUMED),
+	      DISCONNECTED(70, "a1", AGENT_HANGUP), ENDED(70, NORMAL, AGENT), RELEASED(85, "a1", 15000));
 	ck_assert_int_eq(row.outcome, REP_R_ANSWERED);
 	ck_assert_int_eq(row.talk_ms, 52000);
 	ck_assert_int_eq(row.held_ms, 10000);
@@ -190,7 +222,7 @@ START_TEST(an_answered_call_has_wait_talk_hold_and_wrap_up)
 	struct rep_qfig f;
 	rep_visit_fig(&row.visits[0], &f);
 	ck_assert_int_eq(f.answered, 1);
-	ck_assert_int_eq(f.within, 1);		/* 7.98 s of 20 s */
+	ck_assert_int_eq(f.within, 1); /* 7.98 s of 20 s */
 	ck_assert_int_eq(f.wait_answered_ms, 7980);
 	ck_assert_int_eq(f.talk_ms, 52000);
 	ck_assert_int_eq(f.wrap_ms, 15000);
@@ -203,8 +235,12 @@ END_TEST
 
 START_TEST(a_call_is_not_final_before_its_wrap_up_is_over)
 {
-	static const struct ev story[] = { STARTED, QUEUED(1, "q1"), CONNECTED(2, "a1"), DEQUEUED(2, ANSWERED),
-					   DISCONNECTED(9, "a1", CUSTOMER_HANGUP), ENDED(9, NORMAL, CUSTOMER) };
+	static const struct ev story[] = { STARTED,
+					   QUEUED(1, "q1"),
+					   CONNECTED(2, "a1"),
+					   DEQUEUED(2, ANSWERED),
+					   DISCONNECTED(9, "a1", CUSTOMER_HANGUP),
+					   ENDED(9, NORMAL, CUSTOMER) };
 	told(story, PL_ARRAY_N(story));
 	ck_assert_int_ne(row.ended_us, 0);
 	ck_assert(!row.final);
@@ -213,10 +249,11 @@ END_TEST
 
 START_TEST(it_rings_out_at_one_agent_and_a_second_one_answers)
 {
-	STORY("queue(q1) 0-34 answered | ring(a1) 2-22 timeout | ring(a2) 23-34 answered | talk(a2) 34-60 customer-hangup",
-	      STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5), OFFER_ENDED(22, 5, TIMEOUT), OFFERED(23, "a2", 6), CONNECTED(34, "a2"),
-	      DEQUEUED(34, ANSWERED), OFFER_ENDED(34, 6, ANSWERED), DISCONNECTED(60, "a2", CUSTOMER_HANGUP), ENDED(60, NORMAL, CUSTOMER),
-	      RELEASED(60, "a2", 0));
+	STORY("queue(q1) 0-34 answered | ring(a1) 2-22 timeout | ring(a2) 23-34 answered | talk(a2) 34-60 "
+	      "customer-hangup",
+	      STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5), OFFER_ENDED(22, 5, TIMEOUT), OFFERED(23, "a2", 6),
+	      CONNECTED(34, "a2"), DEQUEUED(34, ANSWERED), OFFER_ENDED(34, 6, ANSWERED),
+	      DISCONNECTED(60, "a2", CUSTOMER_HANGUP), ENDED(60, NORMAL, CUSTOMER), RELEASED(60, "a2", 0));
 	ck_assert(row.final);
 	struct rep_afig a;
 	rep_ring_fig(&row.segs[1], &a);
@@ -225,16 +262,16 @@ START_TEST(it_rings_out_at_one_agent_and_a_second_one_answers)
 	ck_assert_int_eq(a.ring_ms, 20000);
 	struct rep_qfig f;
 	rep_visit_fig(&row.visits[0], &f);
-	ck_assert_int_eq(f.within, 0);	/* 33 s of 20 s */
+	ck_assert_int_eq(f.within, 0); /* 33 s of 20 s */
 }
 END_TEST
 
 START_TEST(when_it_rings_everywhere_the_others_have_not_missed_it)
 {
 	STORY("queue(q1) 0-6 answered | ring(a1) 2-6 elsewhere | ring(a2) 2-6 answered | talk(a2) 6-9 customer-hangup",
-	      STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5), OFFERED(2, "a2", 6), CONNECTED(6, "a2"), OFFER_ENDED(6, 5, ELSEWHERE),
-	      OFFER_ENDED(6, 6, ANSWERED), DEQUEUED(6, ANSWERED), DISCONNECTED(9, "a2", CUSTOMER_HANGUP), ENDED(9, NORMAL, CUSTOMER),
-	      RELEASED(9, "a2", 0));
+	      STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5), OFFERED(2, "a2", 6), CONNECTED(6, "a2"),
+	      OFFER_ENDED(6, 5, ELSEWHERE), OFFER_ENDED(6, 6, ANSWERED), DEQUEUED(6, ANSWERED),
+	      DISCONNECTED(9, "a2", CUSTOMER_HANGUP), ENDED(9, NORMAL, CUSTOMER), RELEASED(9, "a2", 0));
 	struct rep_afig a;
 	rep_ring_fig(&row.segs[1], &a);
 	ck_assert_int_eq(a.missed, 0);
@@ -243,18 +280,20 @@ END_TEST
 
 START_TEST(the_end_of_the_call_cancels_what_still_rings)
 {
-	STORY("queue(q1) 0-5 abandoned | ring(a1) 2-5 cancelled", STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5), ENDED(5, ABANDONED_QUEUE, CUSTOMER),
-	      DEQUEUED(5.1, ABANDONED), OFFER_ENDED(5.1, 5, CANCELLED));
+	STORY("queue(q1) 0-5 abandoned | ring(a1) 2-5 cancelled", STARTED, QUEUED(1, "q1"), OFFERED(2, "a1", 5),
+	      ENDED(5, ABANDONED_QUEUE, CUSTOMER), DEQUEUED(5.1, ABANDONED), OFFER_ENDED(5.1, 5, CANCELLED));
 }
 END_TEST
 
 START_TEST(a_blind_transfer_frees_the_agent_and_waits_again)
 {
-	STORY("queue(q1) 0-5 answered | talk(a1) 5-20 transfer | queue(q2) 20-40 answered | wrap-up(a1) 20-25 | talk(a2) 40-60 customer-hangup | "
+	STORY("queue(q1) 0-5 answered | talk(a1) 5-20 transfer | queue(q2) 20-40 answered | wrap-up(a1) 20-25 | "
+	      "talk(a2) 40-60 customer-hangup | "
 	      "wrap-up(a2) 60-70",
-	      STARTED, QUEUED(1, "q1"), CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), EV(20, TRANSFERRED), DISCONNECTED(20, "a1", TRANSFER),
-	      QUEUED(20.2, "q2"), RELEASED(25, "a1", 5000), CONNECTED(40, "a2"), DEQUEUED(40, ANSWERED),
-	      DISCONNECTED(60, "a2", CUSTOMER_HANGUP), ENDED(60, NORMAL, CUSTOMER), RELEASED(70, "a2", 10000));
+	      STARTED, QUEUED(1, "q1"), CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), EV(20, TRANSFERRED),
+	      DISCONNECTED(20, "a1", TRANSFER), QUEUED(20.2, "q2"), RELEASED(25, "a1", 5000), CONNECTED(40, "a2"),
+	      DEQUEUED(40, ANSWERED), DISCONNECTED(60, "a2", CUSTOMER_HANGUP), ENDED(60, NORMAL, CUSTOMER),
+	      RELEASED(70, "a2", 10000));
 	ck_assert_uint_eq(row.agents, 2);
 	ck_assert_uint_eq(row.n_visits, 2);
 	ck_assert_str_eq(rep_id(ix, row.agent), "a2");
@@ -271,8 +310,8 @@ END_TEST
 
 START_TEST(a_queue_that_times_out_gives_the_caller_back_to_the_flow)
 {
-	STORY("menu 0-3 | queue(q1) 3-33 timeout | menu 33-40 flow", STARTED, EV(0, FLOW_ENTERED), QUEUED(3, "q1"), DEQUEUED(33, TIMEOUT),
-	      EV(33.1, FLOW_STEP, .of_queue = true), ENDED(40, NORMAL, FLOW));
+	STORY("menu 0-3 | queue(q1) 3-33 timeout | menu 33-40 flow", STARTED, EV(0, FLOW_ENTERED), QUEUED(3, "q1"),
+	      DEQUEUED(33, TIMEOUT), EV(33.1, FLOW_STEP, .of_queue = true), ENDED(40, NORMAL, FLOW));
 	ck_assert_int_eq(row.outcome, REP_R_TIMEOUT);
 	struct rep_qfig f;
 	rep_visit_fig(&row.visits[0], &f);
@@ -282,8 +321,9 @@ END_TEST
 
 START_TEST(overflow_to_another_queue_is_two_visits_and_one_call)
 {
-	STORY("menu 0-3 | queue(q1) 3-33 timeout | queue(q2) 33-40 abandoned", STARTED, EV(0, FLOW_ENTERED), QUEUED(3, "q1"),
-	      EV(33, DEQUEUED, .queue = "q1", .result = REP_R_TIMEOUT), QUEUED(33, "q2"), ENDED(40, ABANDONED_QUEUE, CUSTOMER));
+	STORY("menu 0-3 | queue(q1) 3-33 timeout | queue(q2) 33-40 abandoned", STARTED, EV(0, FLOW_ENTERED),
+	      QUEUED(3, "q1"), EV(33, DEQUEUED, .queue = "q1", .result = REP_R_TIMEOUT), QUEUED(33, "q2"),
+	      ENDED(40, ABANDONED_QUEUE, CUSTOMER));
 	ck_assert_int_eq(row.outcome, REP_R_ABANDONED_QUEUE);
 	ck_assert_uint_eq(row.n_visits, 2);
 }
@@ -291,17 +331,18 @@ END_TEST
 
 START_TEST(a_survey_after_the_talk_is_menu_again)
 {
-	STORY("menu 0-0.5 | queue(q1) 0.5-5 answered | talk(a1) 5-20 agent-hangup | menu 20-31 flow", STARTED, EV(0.5, FLOW_ENTERED), QUEUED(0.5, "q1"),
-	      CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), DISCONNECTED(20, "a1", AGENT_HANGUP), EV(20.1, FLOW_STEP, .of_queue = true),
-	      EV(25, FLOW_STEP), ENDED(31, NORMAL, FLOW), RELEASED(20, "a1", 0));
+	STORY("menu 0-0.5 | queue(q1) 0.5-5 answered | talk(a1) 5-20 agent-hangup | menu 20-31 flow", STARTED,
+	      EV(0.5, FLOW_ENTERED), QUEUED(0.5, "q1"), CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED),
+	      DISCONNECTED(20, "a1", AGENT_HANGUP), EV(20.1, FLOW_STEP, .of_queue = true), EV(25, FLOW_STEP),
+	      ENDED(31, NORMAL, FLOW), RELEASED(20, "a1", 0));
 }
 END_TEST
 
 START_TEST(the_agent_who_hangs_up_has_ended_the_call_though_the_flow_says_the_last_word)
 {
-	STORY("menu 0-0.5 | queue(q1) 0.5-5 answered | talk(a1) 5-20.1 agent-hangup", STARTED, EV(0, FLOW_ENTERED), QUEUED(0.5, "q1"),
-	      CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), DISCONNECTED(20, "a1", AGENT_HANGUP), EV(20.05, FLOW_STEP, .of_queue = true),
-	      ENDED(20.1, NORMAL, FLOW), RELEASED(20, "a1", 0));
+	STORY("menu 0-0.5 | queue(q1) 0.5-5 answered | talk(a1) 5-20.1 agent-hangup", STARTED, EV(0, FLOW_ENTERED),
+	      QUEUED(0.5, "q1"), CONNECTED(5, "a1"), DEQUEUED(5, ANSWERED), DISCONNECTED(20, "a1", AGENT_HANGUP),
+	      EV(20.05, FLOW_STEP, .of_queue = true), ENDED(20.1, NORMAL, FLOW), RELEASED(20, "a1", 0));
 	ck_assert_int_eq(row.ended_by, REP_R_AGENT);
 }
 END_TEST
@@ -323,8 +364,8 @@ END_TEST
 
 START_TEST(work_that_is_no_call_runs_from_its_queue_to_its_release)
 {
-	STORY("queue(q1) 0-5 answered | talk(a1) 5-60 normal | wrap-up(a1) 60-70", QUEUED(0, "q1"), EV(5, DEQUEUED, .agent = "a1", .result = REP_R_ANSWERED),
-	      RELEASED(70, "a1", 10000));
+	STORY("queue(q1) 0-5 answered | talk(a1) 5-60 normal | wrap-up(a1) 60-70", QUEUED(0, "q1"),
+	      EV(5, DEQUEUED, .agent = "a1", .result = REP_R_ANSWERED), RELEASED(70, "a1", 10000));
 	ck_assert(row.final);
 	ck_assert_int_eq(row.outcome, REP_R_ANSWERED);
 	ck_assert_int_eq(row.duration_ms, 60000);
@@ -333,9 +374,9 @@ END_TEST
 
 START_TEST(clocks_that_differ_a_little_between_services_lose_no_second)
 {
-	STORY("queue(q1) -0.01-5 answered | talk(a1) 5-20 customer-hangup", EV(-0.01, QUEUED, .queue = "q1", .value = 20000), STARTED,
-	      DEQUEUED(4.99, ANSWERED), CONNECTED(5, "a1"), ENDED(20, NORMAL, CUSTOMER), DISCONNECTED(20.01, "a1", CUSTOMER_HANGUP),
-	      RELEASED(20.02, "a1", 0));
+	STORY("queue(q1) -0.01-5 answered | talk(a1) 5-20 customer-hangup",
+	      EV(-0.01, QUEUED, .queue = "q1", .value = 20000), STARTED, DEQUEUED(4.99, ANSWERED), CONNECTED(5, "a1"),
+	      ENDED(20, NORMAL, CUSTOMER), DISCONNECTED(20.01, "a1", CUSTOMER_HANGUP), RELEASED(20.02, "a1", 0));
 }
 END_TEST
 
@@ -372,9 +413,16 @@ START_TEST(any_events_in_any_order_keep_every_second_once)
 		struct rep_ix *ix = fresh();
 		size_t n = RND(40) + 1;
 		for (size_t i = 0; i < n; i++) {
-			struct rep_event e = { .kind = (enum rep_kind)(RND(REP_KIND_N)), .seq = i + 1, .id = i + 1, .time_us = T0 + (int64_t)(RND(60)) * S,
-					       .agent_id = agents[RND(4)], .queue_id = queues[RND(3)], .result = (enum rep_result)(RND(REP_RESULT_N)),
-					       .by = (enum rep_result)(RND(REP_RESULT_N)), .value = (uint32_t)(RND(30000)), .direction = (int)(RND(3)) };
+			struct rep_event e = { .kind = (enum rep_kind)(RND(REP_KIND_N)),
+					       .seq = i + 1,
+					       .id = i + 1,
+					       .time_us = T0 + (int64_t)(RND(60)) * S,
+					       .agent_id = agents[RND(4)],
+					       .queue_id = queues[RND(3)],
+					       .result = (enum rep_result)(RND(REP_RESULT_N)),
+					       .by = (enum rep_result)(RND(REP_RESULT_N)),
+					       .value = (uint32_t)(RND(30000)),
+					       .direction = (int)(RND(3)) };
 			rep_add(ix, &e);
 			rep_build(ix, &row);
 			if (row.started_us)
@@ -412,9 +460,15 @@ END_TEST
 START_TEST(the_sliding_service_level_forgets_after_half_an_hour)
 {
 	struct rep_window w = { 0 };
-	struct rep_visit good = { .result = REP_R_ANSWERED, .from_us = T0, .to_us = T0 + 10 * S, .threshold_ms = 20000 };
-	struct rep_visit late = { .result = REP_R_ANSWERED, .from_us = T0, .to_us = T0 + 30 * S, .threshold_ms = 20000 };
-	struct rep_visit lost = { .result = REP_R_ABANDONED, .from_us = T0, .to_us = T0 + 40 * S, .threshold_ms = 20000 };
+	struct rep_visit good = {
+		.result = REP_R_ANSWERED, .from_us = T0, .to_us = T0 + 10 * S, .threshold_ms = 20000
+	};
+	struct rep_visit late = {
+		.result = REP_R_ANSWERED, .from_us = T0, .to_us = T0 + 30 * S, .threshold_ms = 20000
+	};
+	struct rep_visit lost = {
+		.result = REP_R_ABANDONED, .from_us = T0, .to_us = T0 + 40 * S, .threshold_ms = 20000
+	};
 	struct rep_visit left = { .result = REP_R_TIMEOUT, .from_us = T0, .to_us = T0 + 40 * S, .threshold_ms = 20000 };
 	int64_t now = T0 + 60 * S;
 	ck_assert_int_eq(rep_window_level(&w, now), -1);
@@ -422,7 +476,7 @@ START_TEST(the_sliding_service_level_forgets_after_half_an_hour)
 	ck_assert_int_eq(rep_window_level(&w, now), 10000);
 	rep_window_visit(&w, &late, 1, now);
 	rep_window_visit(&w, &lost, 1, now);
-	rep_window_visit(&w, &left, 1, now);	/* unmanaged is not counted */
+	rep_window_visit(&w, &left, 1, now); /* unmanaged is not counted */
 	ck_assert_int_eq(rep_window_level(&w, now), 3333);
 	rep_window_visit(&w, &lost, -1, now);
 	ck_assert_int_eq(rep_window_level(&w, now), 5000);

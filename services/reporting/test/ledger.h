@@ -1,16 +1,19 @@
-/* Test helper: writes the events that other services would write, as they would. Times are seconds after ledger_t0_us. */
+/* Test helper: writes the events that other services would write, as they would. Times are seconds after ledger_t0_us.
+ */
 #ifndef REP_TEST_LEDGER_H
 #define REP_TEST_LEDGER_H
-#include <parley/rpc.h>
 #include "parley/acd/v1/acd.pb-c.h"
 #include "parley/voice/v1/voice.pb-c.h"
+#include <parley/rpc.h>
 
 #define STR(s) ((char *)(uintptr_t)(s))
-struct who { const char *ix, *agent, *queue; };
+struct who {
+	const char *ix, *agent, *queue;
+};
 
 extern int64_t ledger_t0_us;
-void ledger_open(struct bus *b, struct pl_loop *l, int64_t t0_us);	/* makes the stream */
-void ledger_settle(void);		/* until everything is stored */
+void ledger_open(struct bus *b, struct pl_loop *l, int64_t t0_us); /* makes the stream */
+void ledger_settle(void);                                          /* until everything is stored */
 size_t ledger_sent(void);
 void started(const struct who *w, double s, const char *number);
 void entered(const struct who *w, double s);

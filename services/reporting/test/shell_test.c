@@ -1,4 +1,6 @@
 /* The service as processes on a real NATS, PostgreSQL and Redis: the ledger in, rows, figures and answers out. */
+#include "ledger.h"
+#include "parley/report/v1/report.pb-c.h"
 #include <check.h>
 #include <parley/pg.h>
 #include <parley/redis.h>
@@ -6,8 +8,6 @@
 #include <parley/testkit.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "ledger.h"
-#include "parley/report/v1/report.pb-c.h"
 
 #define HISTORY (&parley__report__v1__history_service__descriptor)
 #define LIVE (&parley__report__v1__live_service__descriptor)
@@ -23,16 +23,25 @@ static struct redis *redis;
 static struct pl_arena *arena;
 static char last_id[PL_ID_LEN];
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
 /* --- asking the database --- */
 
-struct query { char sql[512]; int64_t n; bool done; enum pl_err err; };
+struct query {
+	char sql[512];
+	int64_t n;
+	bool done;
+	enum pl_err err;
+};
 static enum pl_err query_job(void *arg, struct pg_conn *c, struct pl_why *why)
 {
 	struct query *q = arg;
 	char view[600];
-	snprintf(view, sizeof(view), "CREATE OR REPLACE TEMP VIEW answer AS SELECT coalesce((%s), 0)::bigint AS n", q->sql);
+	snprintf(view, sizeof(view), "CREATE OR REPLACE TEMP VIEW answer AS SELECT coalesce((%s), 0)::bigint AS n",
+		 q->sql);
 	static const struct pg_stmt get = { "get", "SELECT n FROM answer" };
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec_text(c, view, why);
@@ -50,7 +59,10 @@ static void query_done(void *arg, enum pl_err err, const struct pl_why *why)
 	if (err)
 		fprintf(stderr, "%s: %s\n", q->sql, why->text);
 }
-static bool is_done(void *arg) { return *(bool *)arg; }
+static bool is_done(void *arg)
+{
+	return *(bool *)arg;
+}
 
 static int64_t ask_db(const char *sql)
 {
@@ -71,7 +83,12 @@ static void wait_db(const char *sql, int64_t want)
 
 /* --- calls --- */
 
-struct said { bool done; enum pl_err err; struct pl_why why; ProtobufCMessage *out; };
+struct said {
+	bool done;
+	enum pl_err err;
+	struct pl_why why;
+	ProtobufCMessage *out;
+};
 static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *w)
 {
 	struct said *s = arg;
@@ -79,7 +96,8 @@ static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *out, con
 	if (w)
 		s->why = *w;
 }
-static struct said ask(const ProtobufCServiceDescriptor *d, const char *method, const char *actor, const ProtobufCMessage *in)
+static struct said ask(const ProtobufCServiceDescriptor *d, const char *method, const char *actor,
+		       const ProtobufCMessage *in)
 {
 	int64_t until = pl_mono_us() + LIMIT_S * S;
 	struct said s;
@@ -133,7 +151,9 @@ static void on_rt(void *arg, const struct bus_msg *m)
 		rt_agent = (Parley__Report__V1__AgentFigures *)(void *)p;
 }
 
-struct kept { bool done, found; };
+struct kept {
+	bool done, found;
+};
 static void on_kept(void *arg, enum pl_err err, const struct redis_val *v, const struct pl_why *why)
 {
 	struct kept *k = arg;
@@ -148,7 +168,10 @@ static bool redis_has(void *arg)
 	ck_assert(tk_until(is_done, &k.done, turn, loop, LIMIT_S));
 	return k.found;
 }
-static bool redis_is_up(void *arg) { return redis_up(redis); }
+static bool redis_is_up(void *arg)
+{
+	return redis_up(redis);
+}
 
 /* --- processes --- */
 
@@ -156,7 +179,7 @@ static struct tk *start(const char *node)
 {
 	static char args[2][8][256];
 	static int n;
-	char (*a)[256] = args[n++ % 2];
+	char(*a)[256] = args[n++ % 2];
 	int port = tk_free_port();
 	snprintf(a[0], 256, "--node=%s", node);
 	snprintf(a[1], 256, "--nats-url=%s", tk_url(nats));
@@ -164,7 +187,8 @@ static struct tk *start(const char *node)
 	snprintf(a[3], 256, "--health-port=%d", port);
 	snprintf(a[4], 256, "--sql-dir=%s", REP_SQL_DIR);
 	snprintf(a[5], 256, "--redis-url=%s", tk_url(cache));
-	const char *argv[] = { REP_PROGRAM, a[0], a[1], a[2], a[3], a[4], a[5], "--pg-conns=2", "--linger-s=2", "--batch-events=50", NULL };
+	const char *argv[] = { REP_PROGRAM,         a[0], a[1], a[2], a[3], a[4], a[5], "--pg-conns=2", "--linger-s=2",
+			       "--batch-events=50", NULL };
 	return tk_program(argv, port);
 }
 
@@ -176,7 +200,9 @@ static void setup(void)
 	cache = tk_redis();
 	arena = pl_arena_new(0);
 	ck_assert_int_eq(pl_loop_new(&loop, &why), PL_OK);
-	struct bus_cfg cfg = { .url = tk_url(nats), .service = "call-control", .node = "tester", .connect_wait_ms = 20000 };
+	struct bus_cfg cfg = {
+		.url = tk_url(nats), .service = "call-control", .node = "tester", .connect_wait_ms = 20000
+	};
 	ck_assert_msg(bus_open(&bus, loop, NULL, &cfg, &why) == PL_OK, "%s", why.text);
 	ledger_open(bus, loop, pl_wall_us() - 300 * S);
 	struct bus_sub *sub;
@@ -187,7 +213,9 @@ static void setup(void)
 	ck_assert(tk_until(redis_is_up, NULL, turn, loop, LIMIT_S));
 	copy[0] = start("rep-a");
 	copy[1] = start("rep-b");
-	wait_db("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'report' AND table_name = 'recording'", 1);
+	wait_db("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'report' AND table_name = "
+		"'recording'",
+		1);
 }
 
 static void teardown(void)
@@ -196,7 +224,7 @@ static void teardown(void)
 	tk_free(copy[1]);
 	redis_close(redis);
 	pg_close(pg);
-	turn(loop);	/* what its threads posted last */
+	turn(loop); /* what its threads posted last */
 	bus_close(bus);
 	pl_loop_free(loop);
 	pl_arena_free(arena);
@@ -272,18 +300,21 @@ START_TEST(agents_see_their_own_history_only)
 	ck_assert_int_eq(m->page->total, 1);
 	s = ask(HISTORY, "ListInteractions", "agent a2 s", &in.base);
 	OK(s);
-	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions, 0);
+	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions,
+			  0);
 	get(other, "agent a1 s", PL_E_NOTFOUND);
 	get(last_id, "agent a1 s", PL_OK);
 	ck_assert_int_eq(ask(HISTORY, "ListInteractions", "", &in.base).err, PL_E_AUTH);
-	in.search = STR("0432_0");	/* no wildcard */
+	in.search = STR("0432_0"); /* no wildcard */
 	s = ask(HISTORY, "ListInteractions", SUPERVISOR, &in.base);
 	OK(s);
-	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions, 0);
+	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions,
+			  0);
 	in.search = STR("900123");
 	s = ask(HISTORY, "ListInteractions", SUPERVISOR, &in.base);
 	OK(s);
-	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions, 1);
+	ck_assert_uint_eq(((const Parley__Report__V1__ListInteractionsResponse *)(const void *)s.out)->n_interactions,
+			  1);
 }
 END_TEST
 
@@ -301,12 +332,13 @@ START_TEST(the_live_page_moves_while_it_happens)
 	offered(&a, 284, "o-rt");
 	ledger_settle();
 	int64_t until = pl_mono_us() + LIMIT_S * S;
-	while (!(rt_queue && rt_queue->waiting == 2 && rt_queue->n_waiting_items == 2 && *rt_queue->waiting_items[1]->offered_agent_id)) {
+	while (!(rt_queue && rt_queue->waiting == 2 && rt_queue->n_waiting_items == 2 &&
+		 *rt_queue->waiting_items[1]->offered_agent_id)) {
 		ck_assert(pl_mono_us() < until);
 		turn(loop);
 	}
 	ck_assert_str_eq(rt_queue->queue_name, "Real time");
-	ck_assert_str_eq(rt_queue->waiting_items[0]->customer_number, "+39022");	/* by priority */
+	ck_assert_str_eq(rt_queue->waiting_items[0]->customer_number, "+39022"); /* by priority */
 	ck_assert_uint_eq(rt_queue->waiting_items[0]->position, 1);
 	ck_assert_str_eq(rt_queue->waiting_items[1]->offered_agent_id, "a-rt");
 	ck_assert_int_eq(rpc_ts_us(rt_queue->longest_since), ledger_t0_us + 281 * S);
@@ -314,7 +346,7 @@ START_TEST(the_live_page_moves_while_it_happens)
 	ck_assert_uint_eq(rt_queue->offered_today, 2);
 	ck_assert_int_eq(rt_queue->service_level_pct100, -1);
 	wait_db("SELECT count(*) FROM open_interaction", 2);
-	const Parley__Report__V1__Interaction *open = get(x, SUPERVISOR, PL_OK);	/* what is open is history too */
+	const Parley__Report__V1__Interaction *open = get(x, SUPERVISOR, PL_OK); /* what is open is history too */
 	ck_assert_str_eq(open->outcome, "open");
 	ck_assert_uint_eq(open->n_segments, 2);
 	agent_state("a-rt", 290, PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_ON_CONTACT, 2, x);
@@ -339,7 +371,8 @@ START_TEST(the_live_page_moves_while_it_happens)
 	released(&a, 296, 0);
 	agent_state("a-rt", 296, PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_READY, 3, NULL);
 	ledger_settle();
-	while (!(rt_queue->waiting == 0 && rt_queue->abandoned_today == 1 && rt_queue->talking == 0 && rt_queue->agents_ready == 1)) {
+	while (!(rt_queue->waiting == 0 && rt_queue->abandoned_today == 1 && rt_queue->talking == 0 &&
+		 rt_queue->agents_ready == 1)) {
 		ck_assert(pl_mono_us() < until);
 		turn(loop);
 	}
@@ -374,18 +407,24 @@ static void check_many(int64_t n)
 	ck_assert_int_eq(ask_db("SELECT sum(talk_ms) " MANY), n / 2 * 20000);
 	ck_assert_int_eq(ask_db("SELECT sum(duration_ms) " MANY), n / 2 * 27000 + n / 4 * 8000 + n / 4 * 9000);
 	/* no row missing or doubled, no second lost: segments of the time line add up to the durations */
-	ck_assert_int_eq(ask_db("SELECT count(*) FROM interaction i WHERE customer_number = '+39040' AND duration_ms <> (SELECT sum(extract(epoch FROM "
-				"s.ended_at - s.started_at) * 1000) FROM segment s WHERE s.interaction_id = i.id AND s.kind NOT IN (3, 6))"), 0);
-	ck_assert_int_eq(ask_db("SELECT count(*) FROM segment s JOIN interaction i ON i.id = s.interaction_id WHERE customer_number = '+39040' AND s.kind = 3"),
+	ck_assert_int_eq(ask_db("SELECT count(*) FROM interaction i WHERE customer_number = '+39040' AND duration_ms "
+				"<> (SELECT sum(extract(epoch FROM "
+				"s.ended_at - s.started_at) * 1000) FROM segment s WHERE s.interaction_id = i.id AND "
+				"s.kind NOT IN (3, 6))"),
+			 0);
+	ck_assert_int_eq(ask_db("SELECT count(*) FROM segment s JOIN interaction i ON i.id = s.interaction_id WHERE "
+				"customer_number = '+39040' AND s.kind = 3"),
 			 n / 2 + n / 4);
 	ck_assert_int_eq(ask_db("SELECT sum(offered) FROM queue_interval WHERE queue_id = 'q-many'"), n / 4 * 3);
 	ck_assert_int_eq(ask_db("SELECT sum(answered) FROM queue_interval WHERE queue_id = 'q-many'"), n / 2);
 	ck_assert_int_eq(ask_db("SELECT sum(abandoned) FROM queue_interval WHERE queue_id = 'q-many'"), n / 4);
-	ck_assert_int_eq(ask_db("SELECT sum(wait_answered_ms) FROM queue_interval WHERE queue_id = 'q-many'"), n / 2 * 6000);
+	ck_assert_int_eq(ask_db("SELECT sum(wait_answered_ms) FROM queue_interval WHERE queue_id = 'q-many'"),
+			 n / 2 * 6000);
 	ck_assert_int_eq(ask_db("SELECT sum(handled) FROM agent_day WHERE agent_id LIKE 'm-_'"), n / 2);
 	ck_assert_int_eq(ask_db("SELECT sum(wrap_ms) FROM agent_day WHERE agent_id LIKE 'm-_'"), n / 2 * 3000);
 	ck_assert_int_eq(ask_db("SELECT missed FROM agent_day WHERE agent_id = 'm-miss'"), n / 4);
-	ck_assert_int_eq((int)live_queue("q-many")->answered_today + (int)live_queue("q-many")->abandoned_today, n / 4 * 3);
+	ck_assert_int_eq((int)live_queue("q-many")->answered_today + (int)live_queue("q-many")->abandoned_today,
+			 n / 4 * 3);
 }
 
 START_TEST(kill_in_the_middle_of_a_thousand_calls_loses_and_doubles_nothing)
@@ -395,7 +434,7 @@ START_TEST(kill_in_the_middle_of_a_thousand_calls_loses_and_doubles_nothing)
 		one_call(i);
 		if (i % 10 == 0)
 			ledger_settle();
-		if (i == 200 || i == 500)	/* the writer, then the one that took over, then both */
+		if (i == 200 || i == 500) /* the writer, then the one that took over, then both */
 			tk_kill(copy[i == 500]);
 		if (i == 350 || i == 650)
 			tk_start(copy[i == 650]);
@@ -420,7 +459,7 @@ START_TEST(the_database_away_delays_and_loses_nothing)
 	tk_start(db);
 	int64_t until = pl_mono_us() + LIMIT_S * S;
 	struct query q;
-	do {	/* until the test itself is connected again */
+	do { /* until the test itself is connected again */
 		q = (struct query){ .sql = "SELECT 1" };
 		ck_assert_int_eq(pg_tx(pg, query_job, query_done, &q), PL_OK);
 		ck_assert(tk_until(is_done, &q.done, turn, loop, LIMIT_S));
@@ -458,7 +497,7 @@ START_TEST(lists_are_read_in_pages_without_gap_or_repetition)
 }
 END_TEST
 
-START_TEST(copies_that_are_told_to_stop_end_cleanly)	/* under a leak checker: without a leak */
+START_TEST(copies_that_are_told_to_stop_end_cleanly) /* under a leak checker: without a leak */
 {
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(tk_stop(copy[i]), 0);
@@ -481,7 +520,7 @@ int main(void)
 	tcase_add_test(t, lists_are_read_in_pages_without_gap_or_repetition);
 	tcase_add_test(t, copies_that_are_told_to_stop_end_cleanly);
 	SRunner *r = srunner_create(s);
-	srunner_set_fork_status(r, CK_NOFORK);	/* the servers belong to this process */
+	srunner_set_fork_status(r, CK_NOFORK); /* the servers belong to this process */
 	srunner_run_all(r, CK_ENV);
 	int failed = srunner_ntests_failed(r);
 	srunner_free(r);

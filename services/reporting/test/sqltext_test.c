@@ -38,7 +38,9 @@ START_TEST(numbers_times_and_bytes_are_written_as_postgresql_reads_them)
 	arr_time(&t, 0);
 	arr_time(&t, INT64_C(1792886400000001));
 	arr_bytes(&t, "\x00\xff", 2);
-	ck_assert_str_eq(arr_end(&t), "{-9223372036854775808,0,9223372036854775807,4.25,NULL,2026-10-25T00:00:00.000001Z,\"\\\\x00ff\"}");
+	ck_assert_str_eq(
+		arr_end(&t),
+		"{-9223372036854775808,0,9223372036854775807,4.25,NULL,2026-10-25T00:00:00.000001Z,\"\\\\x00ff\"}");
 	sqltext_free(&t);
 }
 END_TEST
