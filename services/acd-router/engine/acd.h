@@ -55,9 +55,11 @@ struct acd_note {
 };
 struct acd_in_enqueue {
 	struct acd_id item, queue, only_agent;
+	struct acd_id prefer_agent;	/* only to this agent for prefer_us, if it is signed in; then to the queue's members */
 	uint8_t channel;		/* NONE: the queue's */
 	int32_t priority;
 	int64_t queued_at_us;		/* 0: now */
+	int64_t prefer_us, bonus_us;	/* bonus: it counts as having waited so much longer; waits are told without */
 	struct acd_note note;
 };
 struct acd_in_cancel {

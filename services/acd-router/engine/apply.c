@@ -7,7 +7,7 @@ static bool timer_step(struct acd *e)
 	struct acd_timer t = e->heap[1];
 	switch (t.kind) {
 	case ACD_T_CONTACT: acd_contact_due(e, t.idx); break;
-	case ACD_T_ITEM: acd_item_leave(e, t.idx, "timeout", ACD_OUT_CANCELLED); break;
+	case ACD_T_ITEM: acd_item_due(e, t.idx); break;
 	default: acd_agent_rest_over(e, t.idx);
 	}
 	return true;

@@ -163,6 +163,7 @@ static void directed_free(struct acd *e, struct acd_agent *a)
 		acd_item_unlist(e, ii);
 		acd_i(e, ii)->directed = 0;
 		acd_i(e, ii)->only_agent = (struct acd_id){ 0 };
+		acd_i(e, ii)->prefer_us = 0;	/* its timer may still fire, and finds nothing to do but arm the next */
 		acd_item_list(e, ii);
 		(void)acd_match_item(e, ii);
 	}

@@ -20,11 +20,16 @@ static void list_drop(struct acd *e, struct acd_queue *q, uint32_t ii)
 	q->n_items--;
 }
 
+static struct acd_key key_of(const struct acd_item *it)
+{
+	return (struct acd_key){ -(int64_t)it->priority, it->queued_at_us - it->bonus_us, it->serial };
+}
+
 void acd_item_list(struct acd *e, uint32_t ii)
 {
 	struct acd_item *it = acd_i(e, ii);
 	struct acd_queue *q = acd_q(e, it->queue);
-	struct acd_key k = { -(int64_t)it->priority, it->queued_at_us, it->serial };
+	struct acd_key k = key_of(it);
 	it->waiting = 1;
 	e->n_waiting++;
 	if (it->directed) {
@@ -55,7 +60,7 @@ void acd_item_unlist(struct acd *e, uint32_t ii)
 
 uint32_t acd_item_position(const struct acd *e, const struct acd_item *it)
 {
-	struct acd_key k = { -(int64_t)it->priority, it->queued_at_us, it->serial };
+	struct acd_key k = key_of(it);
 	uint32_t root = it->directed ? acd_a(e, it->directed)->directed : acd_q(e, it->queue)->waiting;
 	return acd_tree_below(e->item_nodes, root, &k, NULL) + 1;
 }
@@ -125,6 +130,53 @@ static bool leave_old_place(struct acd *e, const struct acd_in_enqueue *in)
 	return true;
 }
 
+/* Who was here before may wait for the agent it knows, while that agent is there at all. */
+static void prefer(const struct acd *e, struct acd_item *it, const struct acd_in_enqueue *in)
+{
+	uint32_t ai = it->directed ? 0 : acd_pool_find(&e->agents, in->prefer_agent);
+	if (!ai || in->prefer_us <= 0 || acd_a(e, ai)->chosen == ACD_ST_OFFLINE)
+		return;
+	it->directed = ai;
+	it->only_agent = in->prefer_agent;
+	it->prefer_us = e->now_us + in->prefer_us;
+}
+
+static void arm(struct acd *e, uint32_t ii)
+{
+	const struct acd_item *it = acd_i(e, ii);
+	int64_t due = it->prefer_us && (!it->leave_us || it->prefer_us < it->leave_us) ? it->prefer_us : it->leave_us;
+	if (due)
+		acd_timer_set(e, ACD_T_ITEM, ii, due);
+	else
+		acd_timer_clear(e, ACD_T_ITEM, ii);
+}
+
+static void to_everybody(struct acd *e, uint32_t ii)
+{
+	struct acd_item *it = acd_i(e, ii);
+	bool waiting = it->waiting;
+	acd_item_unlist(e, ii);
+	it->prefer_us = 0;
+	it->directed = 0;
+	it->only_agent = (struct acd_id){ 0 };
+	arm(e, ii);
+	if (!waiting)	/* it rings just now; should that fail, it waits with the others */
+		return;
+	acd_item_list(e, ii);
+	(void)acd_match_item(e, ii);
+}
+
+void acd_item_due(struct acd *e, uint32_t ii)
+{
+	const struct acd_item *it = acd_i(e, ii);
+	if (it->prefer_us && it->prefer_us <= e->now_us)
+		to_everybody(e, ii);
+	else if (!it->leave_us || it->leave_us > e->now_us)
+		arm(e, ii);
+	else
+		acd_item_leave(e, ii, "timeout", ACD_OUT_CANCELLED);
+}
+
 static uint32_t item_new(struct acd *e, const struct acd_in_enqueue *in, uint32_t qi)
 {
 	struct acd_queue *q = acd_q(e, qi);
@@ -142,10 +194,12 @@ static uint32_t item_new(struct acd *e, const struct acd_in_enqueue *in, uint32_
 	it->queued_at_us = in->queued_at_us > 0 ? PL_MIN(in->queued_at_us, e->now_us) : e->now_us;
 	it->entered_us = e->now_us;
 	acd_pool_note(&e->items, ii, in->note);
+	it->bonus_us = PL_MAX(in->bonus_us, 0);
+	it->leave_us = q->cfg.max_wait_us ? e->now_us + q->cfg.max_wait_us : 0;
+	prefer(e, it, in);
 	list_add(e, q, ii);
 	acd_item_list(e, ii);
-	if (q->cfg.max_wait_us)
-		acd_timer_set(e, ACD_T_ITEM, ii, e->now_us + q->cfg.max_wait_us);
+	arm(e, ii);
 	return ii;
 }
 
@@ -206,7 +260,7 @@ void acd_assign(struct acd *e, const struct acd_in_assign *in)
 		return;
 	}
 	struct acd_item *it = acd_i(e, ii);
-	if (it->directed == ai)
+	if (it->directed == ai && !it->prefer_us)
 		return;
 	while (it->offers)
 		acd_offer_end(e, it->offers, ACD_OUT_ELSEWHERE, "assigned");
@@ -214,6 +268,8 @@ void acd_assign(struct acd *e, const struct acd_in_assign *in)
 	it->only_agent = in->agent;
 	it->directed = ai;
 	it->n_tried = 0;
+	it->prefer_us = 0;
+	arm(e, ii);
 	acd_item_list(e, ii);
 	acd_match_item(e, ii);
 }

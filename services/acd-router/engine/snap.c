@@ -208,6 +208,9 @@ static void ar_item(struct ar *r, struct acd *e, uint32_t i)
 	AR(r, it->queued_at_us);
 	AR(r, it->entered_us);
 	AR(r, it->due_us);
+	AR(r, it->bonus_us);
+	AR(r, it->prefer_us);
+	AR(r, it->leave_us);
 	if (it->n_tried > ACD_TRIED_MAX) {
 		r->bad = true;
 		it->n_tried = 0;

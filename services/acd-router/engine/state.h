@@ -33,6 +33,8 @@ struct acd_item {
 	uint16_t ring_penalty;		/* of the present round of ring all */
 	uint8_t channel, waiting, n_tried;
 	int64_t queued_at_us, entered_us, due_us;
+	int64_t bonus_us;		/* it counts as having waited so much longer */
+	int64_t prefer_us, leave_us;	/* when it stops waiting for one agent alone; when it leaves; 0: never */
 	uint64_t tried[ACD_TRIED_MAX];	/* serials of agents, oldest first */
 };
 
@@ -166,6 +168,7 @@ void acd_assign(struct acd *e, const struct acd_in_assign *in);
 void acd_item_list(struct acd *e, uint32_t ii);		/* into the tree where it waits */
 void acd_item_unlist(struct acd *e, uint32_t ii);
 void acd_item_leave(struct acd *e, uint32_t ii, const char *reason, enum acd_outcome offers_end);
+void acd_item_due(struct acd *e, uint32_t ii);
 void acd_item_done(struct acd *e, uint32_t ii);		/* without offers: gone without a word */
 uint32_t acd_item_position(const struct acd *e, const struct acd_item *it);
 extern const char acd_drain_empty[], acd_drain_closed[];

@@ -48,9 +48,11 @@ static bool map_enqueue(const struct router *r, const Parley__Acd__V1__Enqueue *
 	o->channel = known((int)m->channel, ACD_CH_N);
 	o->priority = m->priority;
 	o->queued_at_us = rpc_ts_us(m->queued_at);
+	o->prefer_us = m->prefer_ms * PL_US_PER_MS;
+	o->bonus_us = m->age_bonus_ms * PL_US_PER_MS;
 	o->note = enqueue_note(r, m, a);
 	return acd_id_parse(m->interaction_id, &o->item) && acd_id_parse(m->queue_id, &o->queue) &&
-	       acd_id_parse(m->only_agent_id, &o->only_agent);
+	       acd_id_parse(m->only_agent_id, &o->only_agent) && acd_id_parse(m->prefer_agent_id, &o->prefer_agent);
 }
 
 static bool map_reply(const Parley__Acd__V1__OfferReply *m, struct acd_in_reply *o)

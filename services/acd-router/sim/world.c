@@ -70,6 +70,12 @@ static void enqueue(struct world *w, struct acd_in *in)
 	in->enqueue.priority = one_in(w, 5) ? (int32_t)below(w, 5) - 2 : 0;
 	in->enqueue.queued_at_us = one_in(w, 6) ? w->now_us - below(w, 100000) * MS : 0;
 	in->enqueue.note = (struct acd_note){ "customer", 8 };
+	if (one_in(w, 9))
+		in->enqueue.bonus_us = below(w, 90000) * MS;
+	if (one_in(w, 9)) {
+		in->enqueue.prefer_agent = world_agent_id(below(w, w->n_agents));
+		in->enqueue.prefer_us = below(w, 40000) * MS;
+	}
 	if (one_in(w, 8))
 		in->enqueue.only_agent = world_agent_id(below(w, w->n_agents));
 }

@@ -236,6 +236,50 @@ START_TEST(an_item_for_one_agent_waits_for_that_agent_and_comes_first)
 }
 END_TEST
 
+static void enqueue_preferring(unsigned item, unsigned agent, int64_t for_us)
+{
+	struct acd_in in = { .kind = ACD_IN_ENQUEUE };
+	in.enqueue = (struct acd_in_enqueue){ .item = kit_item_id(item), .queue = kit_queue_id(1),
+		.prefer_agent = kit_agent_id(agent), .prefer_us = for_us };
+	kit_apply(&in);
+}
+
+START_TEST(who_prefers_an_agent_waits_for_it_for_a_while_and_then_takes_anybody)
+{
+	three_agents(ACD_S_LONGEST_IDLE);
+	kit_state(2, ACD_ST_PAUSED);
+	enqueue_preferring(1, 2, 30 * PL_US_PER_S);
+	ck_assert_uint_eq(kit_offered(1), 0);
+	kit_at(kit.now_ms + S(30));
+	ck_assert_uint_eq(kit_offered(1), 1);
+	enqueue_preferring(2, 2, 30 * PL_US_PER_S);
+	kit_state(2, ACD_ST_READY);
+	ck_assert_uint_eq(kit_offered(2), 2);
+	kit_state(3, ACD_ST_OFFLINE);
+	enqueue_preferring(3, 3, 30 * PL_US_PER_S);	/* not there: nothing to wait for */
+	kit_reply(1, ACD_OUT_ACCEPTED);
+	kit_ended(1);
+	ck_assert_uint_eq(kit_offered(3), 1);
+}
+END_TEST
+
+START_TEST(an_age_bonus_changes_the_order_and_not_the_wait_that_is_told)
+{
+	QUEUE(1);
+	AGENT(1, { 1, 0, 0 });
+	kit_enqueue(1, 1);
+	kit.now_ms = S(5);
+	struct acd_in in = { .kind = ACD_IN_ENQUEUE };
+	in.enqueue = (struct acd_in_enqueue){ .item = kit_item_id(2), .queue = kit_queue_id(1), .bonus_us = 60 * PL_US_PER_S };
+	kit_apply(&in);
+	kit.now_ms = S(10);
+	kit_state(1, ACD_ST_READY);
+	ck_assert_uint_eq(kit_offered(2), 1);
+	kit_reply(2, ACD_OUT_ACCEPTED);
+	ck_assert_int_eq(kit_fx(ACD_FX_DEQUEUED, 0)->dequeued.wait_us, 5 * PL_US_PER_S);
+}
+END_TEST
+
 START_TEST(an_assigned_item_goes_to_that_agent_whoever_was_being_asked)
 {
 	three_agents(ACD_S_LONGEST_IDLE);
@@ -736,6 +780,8 @@ int main(void)
 		a_higher_penalty_is_asked_only_when_nobody_below_is_free, priority_goes_before_age_and_age_before_arrival,
 		of_two_queues_the_heavier_is_served_first, a_changed_priority_counts_from_the_next_decision,
 		an_item_for_one_agent_waits_for_that_agent_and_comes_first,
+		who_prefers_an_agent_waits_for_it_for_a_while_and_then_takes_anybody,
+		an_age_bonus_changes_the_order_and_not_the_wait_that_is_told,
 		an_assigned_item_goes_to_that_agent_whoever_was_being_asked,
 		a_second_enqueue_moves_the_item_and_the_same_again_changes_nothing,
 		who_lets_it_ring_is_not_asked_again_while_others_are_there, who_rejects_rests_for_the_retry_time,

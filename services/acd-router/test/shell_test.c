@@ -254,6 +254,9 @@ START_TEST(a_copy_that_starts_alone_again_knows_who_waits)
 }
 END_TEST
 
+static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why) { *(bool *)arg = true; }
+static bool is_true(void *arg) { return *(bool *)arg; }
+
 static bool snapshot_stored(void *arg) { return rig_metric(0, "parley_acd_router_snapshots_total") >= *(int *)arg; }
 
 START_TEST(snapshots_bound_the_log_and_carry_the_state)
@@ -281,6 +284,18 @@ START_TEST(snapshots_bound_the_log_and_carry_the_state)
 	for (size_t i = 0; i < 30; i++)
 		ck_assert_str_eq(s->waiting[i]->interaction_id, items[i]);
 	ck_assert_str_eq(s->waiting[0]->customer_name, "Ada");
+	/* The log alone is lost: they are still there, and what comes from now on is heard, though it counts from 1 again. */
+	bool deleted = false;
+	tk_kill(rig.copy[0]);
+	struct bus_out o = { .subject = "$JS.API.STREAM.DELETE.ACD_IN", .type = "", .data = "", .len = 0 };
+	ck_assert_uint_ne(bus_request(rig.bus, &o, 5000, on_deleted, &deleted, &rig_why), 0);
+	ck_assert(rig_until(is_true, &deleted));
+	rig_copy_start(0);
+	rig_wait("InputLost", 0);
+	ck_assert_uint_eq(snapshot()->n_waiting, 30);
+	rig_enqueue(queue);
+	rig_wait("InteractionQueued", 30);
+	ck_assert_uint_eq(snapshot()->n_waiting, 31);
 	rig_stop();
 }
 END_TEST
@@ -316,9 +331,6 @@ START_TEST(nats_and_postgresql_go_away_and_come_back_and_nobody_is_lost)
 	rig_stop();
 }
 END_TEST
-
-static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why) { *(bool *)arg = true; }
-static bool is_true(void *arg) { return *(bool *)arg; }
 
 START_TEST(a_lost_log_is_said_and_the_configuration_comes_from_the_database)
 {
