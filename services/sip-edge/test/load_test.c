@@ -104,14 +104,20 @@ START_TEST(a_thousand_calls_leave_no_leg_and_no_memory)
 	long peak = rig_edge_rss_kb();
 	ck_assert_int_eq(rig.n_incoming - incoming, calls);
 	/* The transactions of a finished call stay for 32 s (RFC 3261 17.1.1.2 and 17.2.2). */
-	for (int64_t end = pl_mono_us() + 38 * PL_US_PER_S; pl_mono_us() < end;)
+	for (int64_t end = pl_mono_us() + 50 * PL_US_PER_S; pl_mono_us() < end;)
 		rig_turn();
 	long after = rig_edge_rss_kb();
-	printf("%d two-leg calls at %d/s: %.3f CPU-s per 1000 (sip-edge alone), RSS %ld kB before, %ld at the end, %ld after 38 s\n",
+	printf("%d two-leg calls at %d/s: %.3f CPU-s per 1000 (sip-edge alone), RSS %ld kB before, %ld at the end, %ld after 50 s\n",
 	       calls, rate, cpu * 1000 / calls, before, peak, after);
 	ck_assert_int_eq(run(200, 50), 0);
 	long again = rig_edge_rss_kb();
+#ifndef __SANITIZE_ADDRESS__	/* which keeps freed memory on purpose */
 	ck_assert_msg(again <= peak + 2048, "grew from %ld to %ld kB", peak, again);
+	ck_assert_msg(after <= before + (peak - before) / 2, "%ld kB of %ld were not given back", after - before, peak - before);
+#else
+	(void)again;
+	(void)after;
+#endif
 }
 END_TEST
 

@@ -131,6 +131,26 @@ START_TEST(a_caller_who_never_acknowledges_gets_bye)	/* RFC 3261 13.3.1.4: after
 }
 END_TEST
 
+START_TEST(the_session_timer_finds_a_far_side_that_forgot_the_call)	/* RFC 4028; its BYE was lost */
+{
+	struct dlg d = call_up();
+	dlg_ack(&d);
+	rig_event(rig.leg, KIND(ANSWERED));
+	int64_t begin = pl_mono_us();
+	while (strncmp(carrier->msg, "OPTIONS ", 8) && pl_mono_us() - begin < 70 * PL_US_PER_S)
+		ua_quiet(carrier, 50);
+	ck_assert_int_ge(pl_mono_us() - begin, 40 * PL_US_PER_S);	/* half of --session-expires-s */
+	dlg_mark(&d);
+	dlg_reply(&d, 481, "Call Does Not Exist", NULL);
+	const struct rig_event *e = rig_event(rig.leg, KIND(ENDED));
+	ck_assert(e->by_remote);
+	ck_assert_uint_eq(e->status, 481);
+	ua_want(carrier, "BYE ");
+	dlg_mark(&d);
+	dlg_reply(&d, 481, "Call Does Not Exist", NULL);
+}
+END_TEST
+
 /* Last: call-control is gone afterwards. */
 START_TEST(a_leg_whose_owner_died_ends_unless_somebody_adopts_it)
 {
@@ -163,6 +183,7 @@ int main(void)
 	tcase_add_test(c, calls_that_come_faster_than_allowed_get_503);
 	tcase_add_test(c, a_leg_its_owner_does_not_list_is_hung_up);
 	tcase_add_test(c, a_caller_who_never_acknowledges_gets_bye);
+	tcase_add_test(c, the_session_timer_finds_a_far_side_that_forgot_the_call);
 	tcase_add_test(c, a_leg_whose_owner_died_ends_unless_somebody_adopts_it);
 	suite_add_tcase(s, c);
 	TCase *end = tcase_create("end");

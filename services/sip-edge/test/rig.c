@@ -343,7 +343,9 @@ const struct rig_event *rig_event(const char *leg, int kind)
 				return e;
 			}
 		}
-		ck_assert_msg(pl_mono_us() < end, "no event of kind %d for leg %s", kind, leg ? leg : "(any)");
+		const struct rig_event *last = rig.n_events ? &rig.events[rig.n_events - 1] : &(struct rig_event){ 0 };
+		ck_assert_msg(pl_mono_us() < end, "no event of kind %d for leg %s; the last one was kind %d, status %u, %s, for %s", kind,
+			      leg ? leg : "(any)", last->kind, last->status, last->reason, last->leg);
 		rig_turn();
 	}
 }
