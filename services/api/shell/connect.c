@@ -277,6 +277,8 @@ void connect_serve(struct api *a, struct http_req *r, const char *service, const
 		err = pl_why_set(&why, PL_E_FULL, "too many requests from this address");
 	if (err)
 		finish(x, err, &why);
+	else if (!bus_connected(a->app->bus)) /* better told now than after the whole timeout */
+		finish(x, pl_why_set(&why, PL_E_UNAVAIL, "the bus is away"), &why);
 	else if (perm_open(service, method))
 		call(x);
 	else

@@ -351,6 +351,26 @@ START_TEST(a_stream_ends_with_its_session)
 }
 END_TEST
 
+START_TEST(while_nats_is_away_calls_fail_at_once_and_streams_catch_up)
+{
+	struct conn k;
+
+	sse(&k, 0, admin, "");
+	conn_wait(&k, "event: beat");
+	nats_away();
+	int64_t begin_us = pl_mono_us();
+	while (status(post(0, AUTH "GetMe", admin, "{}")) != 503) /* it notices within a moment */
+		;
+	ck_assert_int_lt(pl_mono_us() - begin_us, 20 * PL_US_PER_S);
+	nats_back();
+	for (int i = 0; i < 300 && status(post(0, AUTH "GetMe", admin, "{}")) != 200; i++)
+		usleep(100000);
+	make_user("after-nats", "AGENT");
+	conn_wait(&k, "\"username\":\"after-nats\""); /* on the stream that was open all the time */
+	close(k.fd);
+}
+END_TEST
+
 /* --- recordings: this process is call-control and media --- */
 
 #define WAV_BYTES 1300000u
@@ -465,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, a_stream_ends_with_its_session);
 	tcase_add_test(tc, an_id_that_is_too_old_or_unknown_means_reload);
 	tcase_add_test(tc, a_recording_is_streamed_whole_and_in_ranges);
+	tcase_add_test(tc, while_nats_is_away_calls_fail_at_once_and_streams_catch_up);
 	suite_add_tcase(s, tc);
 	SRunner *r = srunner_create(s);
 	srunner_set_fork_status(r, CK_NOFORK);

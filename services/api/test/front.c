@@ -201,6 +201,15 @@ void start_all(void)
 	start_api(1);
 }
 
+void nats_away(void)
+{
+	tk_kill(nats);
+}
+void nats_back(void)
+{
+	tk_start(nats);
+}
+
 bool stop_all(void)
 {
 	int bad = 0;

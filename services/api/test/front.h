@@ -26,7 +26,9 @@ struct conn {
 };
 
 void start_all(void);
-bool stop_all(void); /* false: a process ended with an error */
+bool stop_all(void);  /* false: a process ended with an error */
+void nats_away(void); /* kill -9 */
+void nats_back(void);
 void setup(void);
 void teardown(void);
 void turn(void *l);
