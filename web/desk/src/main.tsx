@@ -9,6 +9,7 @@ import '@mantine/core/styles/CloseButton.css'
 import '@mantine/core/styles/Menu.css'
 import './theme/tokens.css'
 import './theme/base.css'
+import './theme/parts.css'
 import './theme/mantine.css'
 import './theme/shell.css'
 import './theme/rtl.css'
@@ -49,7 +50,13 @@ function Themed() {
 	useEffect(() => themeManager.follow(scheme), [scheme])
 	return (
 		// No inline styles of the kit's: the page lives under a strict Content-Security-Policy.
-		<MantineProvider theme={theme} withCssVariables={false} withGlobalClasses={false} colorSchemeManager={themeManager} defaultColorScheme="auto">
+		<MantineProvider
+			theme={theme}
+			withCssVariables={false}
+			withGlobalClasses={false}
+			colorSchemeManager={themeManager}
+			defaultColorScheme="auto"
+		>
 			<Suspense fallback={null}>
 				<Toasts />
 			</Suspense>

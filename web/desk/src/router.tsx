@@ -1,5 +1,12 @@
 // Every view, filter, tab and open record is in the address: shareable, and restored at reload.
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Navigate, redirect } from '@tanstack/react-router'
+import {
+	createRootRoute,
+	createRoute,
+	createRouter,
+	lazyRouteComponent,
+	Navigate,
+	redirect,
+} from '@tanstack/react-router'
 import { isWorking } from './state/model.ts'
 import { mayHistory, mayLive, useSession, useWork } from './state/stores.ts'
 import { DeskPage } from './pages/desk/DeskPage.tsx'

@@ -3,7 +3,16 @@
 import { IconArrowsSort } from '@tabler/icons-react'
 import { type ColumnDef, flexRender, tableFeatures, useTable } from '@tanstack/react-table'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type CSSProperties, type PointerEvent, type ReactNode, useEffect, useMemo, useReducer, useRef, useState } from 'react'
+import {
+	type CSSProperties,
+	type PointerEvent,
+	type ReactNode,
+	useEffect,
+	useMemo,
+	useReducer,
+	useRef,
+	useState,
+} from 'react'
 import { useTranslation } from 'react-i18next'
 import { afterClickMs, arrange, type Order, vanishMs } from './freeze.ts'
 
@@ -89,18 +98,18 @@ export function LiveTable<T extends object>(p: LiveTableProps<T>) {
 	const byId = new Map(p.columns.map((c) => [c.id, c]))
 
 	const changed = frozen && shown.changed && (
-				<button
-					type="button"
-					className="chip acc"
-					onClick={() => {
-						kept.current = arrange(kept.current, p.rows, p.keyOf, false, performance.now())
-						redraw()
-					}}
-				>
-					<IconArrowsSort className="i" aria-hidden />
-					{t('order changed')}
-				</button>
-			)
+		<button
+			type="button"
+			className="chip acc"
+			onClick={() => {
+				kept.current = arrange(kept.current, p.rows, p.keyOf, false, performance.now())
+				redraw()
+			}}
+		>
+			<IconArrowsSort className="i" aria-hidden />
+			{t('order changed')}
+		</button>
+	)
 	const hand = {
 		onPointerEnter: (e: PointerEvent) => e.pointerType !== 'touch' && setInside((s) => ({ ...s, pointer: true })),
 		onPointerLeave: () => setInside((s) => ({ ...s, pointer: false })),
@@ -114,60 +123,60 @@ export function LiveTable<T extends object>(p: LiveTableProps<T>) {
 		)
 	return (
 		<div className="ltbox" {...hand}>
-		{p.head(changed)}
-		<div
-			className={`lt ${p.className ?? ''}`}
-			ref={box}
-			style={{ ['--row' as string]: `${p.rowHeight}px` } as CSSProperties}
-			onFocus={() => setInside((s) => ({ ...s, focus: true }))}
-			onBlur={(e) => !e.currentTarget.contains(e.relatedTarget) && setInside((s) => ({ ...s, focus: false }))}
-			onPointerDown={() => setClickedAt(performance.now())}
-		>
-			<table className="t" aria-label={p.label} aria-rowcount={rows.length + 1}>
-				<thead>
-					<tr>
-						{p.columns.map((c) => (
-							<th
-								key={c.id}
-								scope="col"
-								className={`${c.right ? 'r' : ''}${c.wide ? ' wide-only' : ''}`}
-								style={{ width: c.width }}
-							>
-								{c.title || <span className="hid">{c.id}</span>}
-							</th>
-						))}
-					</tr>
-				</thead>
-				<tbody>
-					{before > 0 && <tr aria-hidden style={{ height: before }} />}
-					{window.map((index) => {
-						const row = rows[index]
-						if (!row) return null
-						const gone = shown.gone.has(row.id)
-						const sel = p.selected === row.id
-						return (
-							<tr
-								key={row.id}
-								aria-rowindex={index + 2}
-								aria-selected={p.onPick ? sel : undefined}
-								className={`${sel ? 'sel ' : ''}${gone ? 'gone ' : ''}${p.onPick ? 'pickrow ' : ''}${p.look?.(row.original) ?? ''}`}
-								onClick={p.onPick && !gone ? () => p.onPick?.(row.original) : undefined}
-							>
-								{row.getAllCells().map((cell) => {
-									const c = byId.get(cell.column.id)
-									return (
-										<td key={cell.id} className={`${c?.right ? 'r' : ''}${c?.wide ? ' wide-only' : ''}`}>
-											{flexRender(cell.column.columnDef.cell, cell.getContext())}
-										</td>
-									)
-								})}
-							</tr>
-						)
-					})}
-					{after > 0 && <tr aria-hidden style={{ height: after }} />}
-				</tbody>
-			</table>
-		</div>
+			{p.head(changed)}
+			<div
+				className={`lt ${p.className ?? ''}`}
+				ref={box}
+				style={{ ['--row' as string]: `${p.rowHeight}px` } as CSSProperties}
+				onFocus={() => setInside((s) => ({ ...s, focus: true }))}
+				onBlur={(e) => !e.currentTarget.contains(e.relatedTarget) && setInside((s) => ({ ...s, focus: false }))}
+				onPointerDown={() => setClickedAt(performance.now())}
+			>
+				<table className="t" aria-label={p.label} aria-rowcount={rows.length + 1}>
+					<thead>
+						<tr>
+							{p.columns.map((c) => (
+								<th
+									key={c.id}
+									scope="col"
+									className={`${c.right ? 'r' : ''}${c.wide ? ' wide-only' : ''}`}
+									style={{ width: c.width }}
+								>
+									{c.title || <span className="hid">{c.id}</span>}
+								</th>
+							))}
+						</tr>
+					</thead>
+					<tbody>
+						{before > 0 && <tr aria-hidden style={{ height: before }} />}
+						{window.map((index) => {
+							const row = rows[index]
+							if (!row) return null
+							const gone = shown.gone.has(row.id)
+							const sel = p.selected === row.id
+							return (
+								<tr
+									key={row.id}
+									aria-rowindex={index + 2}
+									aria-selected={p.onPick ? sel : undefined}
+									className={`${sel ? 'sel ' : ''}${gone ? 'gone ' : ''}${p.onPick ? 'pickrow ' : ''}${p.look?.(row.original) ?? ''}`}
+									onClick={p.onPick && !gone ? () => p.onPick?.(row.original) : undefined}
+								>
+									{row.getAllCells().map((cell) => {
+										const c = byId.get(cell.column.id)
+										return (
+											<td key={cell.id} className={`${c?.right ? 'r' : ''}${c?.wide ? ' wide-only' : ''}`}>
+												{flexRender(cell.column.columnDef.cell, cell.getContext())}
+											</td>
+										)
+									})}
+								</tr>
+							)
+						})}
+						{after > 0 && <tr aria-hidden style={{ height: after }} />}
+					</tbody>
+				</table>
+			</div>
 		</div>
 	)
 }

@@ -13,7 +13,13 @@ export interface Order<T> {
 	changed: boolean
 }
 
-export function arrange<T>(old: Order<T>, rows: T[], keyOf: (row: T) => string, frozen: boolean, now: number): Order<T> {
+export function arrange<T>(
+	old: Order<T>,
+	rows: T[],
+	keyOf: (row: T) => string,
+	frozen: boolean,
+	now: number,
+): Order<T> {
 	const fresh = new Map(rows.map((r) => [keyOf(r), r]))
 	const gone = new Map<string, number>()
 	for (const key of old.keys) {
@@ -39,7 +45,10 @@ export function arrange<T>(old: Order<T>, rows: T[], keyOf: (row: T) => string, 
 function withGone(keys: string[], old: string[], gone: Map<string, number>): string[] {
 	const out = [...keys]
 	for (const key of gone.keys()) {
-		const before = old.slice(0, old.indexOf(key)).reverse().find((k) => out.includes(k))
+		const before = old
+			.slice(0, old.indexOf(key))
+			.reverse()
+			.find((k) => out.includes(k))
 		out.splice(before === undefined ? 0 : out.indexOf(before) + 1, 0, key)
 	}
 	return out

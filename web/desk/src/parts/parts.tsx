@@ -130,8 +130,10 @@ function loadFormat(f: () => void): () => void {
 		loading = true
 		void import('libphonenumber-js/min').then((lib) => {
 			format = (raw) => {
-				const parsed = lib.parsePhoneNumberFromString(raw)
-				return parsed?.isPossible() ? parsed.formatInternational() : raw
+				const whole = raw.startsWith('+')
+				const parsed = lib.parsePhoneNumberFromString(whole ? raw : `+${raw}`)
+				// Carriers often leave the plus out; only what is surely a whole number gets it back.
+				return parsed && (whole ? parsed.isPossible() : parsed.isValid()) ? parsed.formatInternational() : raw
 			}
 			for (const w of waiting) w()
 		})
@@ -142,7 +144,7 @@ const readFormat = (): Format | undefined => format
 
 export function useNumber(): Format {
 	const f = useSyncExternalStore(loadFormat, readFormat, readFormat)
-	return (raw) => (f && raw.startsWith('+') ? f(raw) : raw)
+	return (raw) => (f && /^(\+|[1-9]\d{10,14}$)/.test(raw) ? f(raw) : raw)
 }
 export function Phone({ number }: { number: string }) {
 	const { t } = useTranslation()
@@ -156,7 +158,13 @@ export function Who({ name, number }: { name: string; number: string }) {
 
 // --- states of a page ---
 
-export function Empty({ Icon, look = 'ready', title, text, children }: {
+export function Empty({
+	Icon,
+	look = 'ready',
+	title,
+	text,
+	children,
+}: {
 	Icon: Icon
 	look?: string
 	title: string
@@ -240,7 +248,13 @@ export function SlBar({ share, goal, bad }: { share: number; goal: number; bad: 
 }
 
 /** The time left, as a ring that empties. Drawn by CSS from the deadline, so it needs no timer. */
-export function CountRing({ left, of, size, seconds, children }: {
+export function CountRing({
+	left,
+	of,
+	size,
+	seconds,
+	children,
+}: {
 	left: number
 	of: number
 	size: number

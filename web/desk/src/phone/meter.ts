@@ -11,7 +11,9 @@ export interface Meter {
 }
 
 export async function openMeter(deviceId: string): Promise<Meter> {
-	const stream = await navigator.mediaDevices.getUserMedia({ audio: deviceId ? { deviceId: { exact: deviceId } } : true })
+	const stream = await navigator.mediaDevices.getUserMedia({
+		audio: deviceId ? { deviceId: { exact: deviceId } } : true,
+	})
 	const ctx = new AudioContext()
 	const analyser = ctx.createAnalyser()
 	analyser.fftSize = 1024

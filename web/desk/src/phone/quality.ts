@@ -18,7 +18,8 @@ export function judge(before: Sample, now: Sample): Quality {
 	const loss = Math.max(lossIn, now.lossOut)
 	// One way, plus what the jitter buffer adds.
 	const delay = now.rttMs / 2 + 2 * now.jitterMs + 20
-	const r = 93.2 - (0.024 * delay + (delay > 177.3 ? 0.11 * (delay - 177.3) : 0)) - 95 * ((loss * 100) / (loss * 100 + 20))
+	const r =
+		93.2 - (0.024 * delay + (delay > 177.3 ? 0.11 * (delay - 177.3) : 0)) - 95 * ((loss * 100) / (loss * 100 + 20))
 	const mos = mosOf(r)
 	const level = mos >= 4 ? 'good' : mos >= 3.4 ? 'fair' : 'poor'
 	return { level, mos, lossPct: loss * 100, rttMs: now.rttMs, cause: level === 'good' ? '' : cause(lossIn, now) }

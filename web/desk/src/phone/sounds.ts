@@ -14,7 +14,8 @@ export const soundUnlocked = (): boolean => audio?.state === 'running'
 export async function chooseRinger(id: string): Promise<void> {
 	await audio?.setSinkId?.(id).catch(() => {})
 }
-export const canChooseRinger = (): boolean => typeof AudioContext !== 'undefined' && 'setSinkId' in AudioContext.prototype
+export const canChooseRinger = (): boolean =>
+	typeof AudioContext !== 'undefined' && 'setSinkId' in AudioContext.prototype
 
 function tone(ctx: AudioContext, to: AudioNode, hz: number, at: number, seconds: number, level: number): void {
 	const o = ctx.createOscillator()

@@ -67,7 +67,10 @@ export function Banner() {
 			<div className="bn ready across" role="status">
 				<IconCircleCheck className="i s16 c-ready" aria-hidden />
 				<b className="c-ready">
-					{t('Back. {n, plural, =0 {Nothing happened meanwhile.} one {# event caught up, nothing missed.} other {# events caught up, nothing missed.}}', { n: link.back.events })}
+					{t(
+						'Back. {n, plural, =0 {Nothing happened meanwhile.} one {# event caught up, nothing missed.} other {# events caught up, nothing missed.}}',
+						{ n: link.back.events },
+					)}
 				</b>
 			</div>
 		)

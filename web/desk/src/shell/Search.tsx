@@ -39,7 +39,9 @@ export default function Search() {
 	const [text, setText] = useState('')
 	const go = useNavigate()
 	const session = useSession()
-	const work = useWork(useShallow((w) => ({ status: w.status, reasons: w.pauseReasons, call: liveCall(w), known: w.known })))
+	const work = useWork(
+		useShallow((w) => ({ status: w.status, reasons: w.pauseReasons, call: liveCall(w), known: w.known })),
+	)
 	const agents = useLive((l) => l.agents)
 	const show = useNumber()
 	useEffect(() => {
@@ -60,11 +62,31 @@ export default function Search() {
 		if (call) {
 			doing.push(
 				call.phase === 'held'
-					? item(t('Take the call off hold'), IconPlayerPause, act(() => hold(call, false)), 'F9')
-					: item(t('Hold the call'), IconPlayerPause, act(() => hold(call, true)), 'F9'),
+					? item(
+							t('Take the call off hold'),
+							IconPlayerPause,
+							act(() => hold(call, false)),
+							'F9',
+						)
+					: item(
+							t('Hold the call'),
+							IconPlayerPause,
+							act(() => hold(call, true)),
+							'F9',
+						),
 				call.muted
-					? item(t('Unmute'), IconMicrophoneOff, act(() => mute(call, false)), 'F8')
-					: item(t('Mute'), IconMicrophoneOff, act(() => mute(call, true)), 'F8'),
+					? item(
+							t('Unmute'),
+							IconMicrophoneOff,
+							act(() => mute(call, false)),
+							'F8',
+						)
+					: item(
+							t('Mute'),
+							IconMicrophoneOff,
+							act(() => mute(call, true)),
+							'F8',
+						),
 			)
 			if (call.recording === 'on' || call.recording === 'paused')
 				doing.push(
@@ -75,13 +97,39 @@ export default function Search() {
 						'Shift F8',
 					),
 				)
-			doing.push(item(t('End call'), IconPhoneOff, act(() => hangUp(call)), 'Shift F9'))
+			doing.push(
+				item(
+					t('End call'),
+					IconPhoneOff,
+					act(() => hangUp(call)),
+					'Shift F9',
+				),
+			)
 		}
 		if (work.known && isWorking(status)) {
-			doing.push(item(t('Ready'), IconCircleCheck, act(() => setMyState(AgentState.READY)), 'Alt R'))
+			doing.push(
+				item(
+					t('Ready'),
+					IconCircleCheck,
+					act(() => setMyState(AgentState.READY)),
+					'Alt R',
+				),
+			)
 			for (const r of work.reasons)
-				doing.push(item(t('Pause: {reason}', { reason: r.name }), IconPlayerPause, act(() => setMyState(AgentState.PAUSED, r.id))))
-			doing.push(item(t('Stop work'), IconLogout, act(async () => (await stopWork(), go({ to: '/start' })))))
+				doing.push(
+					item(
+						t('Pause: {reason}', { reason: r.name }),
+						IconPlayerPause,
+						act(() => setMyState(AgentState.PAUSED, r.id)),
+					),
+				)
+			doing.push(
+				item(
+					t('Stop work'),
+					IconLogout,
+					act(async () => (await stopWork(), go({ to: '/start' }))),
+				),
+			)
 		} else if (work.known) doing.push(item(t('Start work'), IconHeadset, () => void go({ to: '/start' })))
 		doing.push(item(t('Sign out'), IconLogout, () => void signOut()))
 
@@ -89,12 +137,16 @@ export default function Search() {
 		const digits = text.replace(/[\s()./-]/g, '')
 		if (/^\+?[0-9*#]{2,}$/.test(digits)) {
 			if (work.known && isWorking(status) && !call && mayDial(session))
-				numbers.push(item(t('Call {number}', { number: show(digits) }), IconPhone, () => void (dial(digits), go({ to: '/desk' }))))
+				numbers.push(
+					item(t('Call {number}', { number: show(digits) }), IconPhone, () => void (dial(digits), go({ to: '/desk' }))),
+				)
 		}
 		if (text.trim() && mayHistory(session))
 			numbers.push(
-				item(t('Find “{text}” in History', { text: text.trim() }), IconSearch, () =>
-					void go({ to: '/history', search: { q: text.trim() } }),
+				item(
+					t('Find “{text}” in History', { text: text.trim() }),
+					IconSearch,
+					() => void go({ to: '/history', search: { q: text.trim() } }),
 				),
 			)
 		const people: SpotlightActionData[] = mayLive(session)
@@ -144,7 +196,13 @@ export default function Search() {
 				placeholder: t('Search people, numbers or type a command'),
 				'aria-label': t('Search people, numbers or type a command'),
 			}}
-			classNames={{ content: 'spot', search: 'spot-in', action: 'spot-act', actionsGroup: 'spot-grp', body: 'spot-body' }}
+			classNames={{
+				content: 'spot',
+				search: 'spot-in',
+				action: 'spot-act',
+				actionsGroup: 'spot-grp',
+				body: 'spot-body',
+			}}
 		/>
 	)
 }

@@ -63,7 +63,9 @@ function ReturnStrip() {
 
 const regions = ['.rail', '.work', '.center', '.ctx', 'main']
 function nextRegion(): void {
-	const there = regions.map((r) => document.querySelector<HTMLElement>(r)).filter((e): e is HTMLElement => !!e?.offsetParent)
+	const there = regions
+		.map((r) => document.querySelector<HTMLElement>(r))
+		.filter((e): e is HTMLElement => !!e?.offsetParent)
 	const at = there.findIndex((e) => e.contains(document.activeElement))
 	const next = there[(at + 1) % there.length]
 	if (!next) return

@@ -1,12 +1,6 @@
 // The agent's state in the top bar: what it is, since when, what comes next, and the way to change it.
 import { Menu } from '@mantine/core'
-import {
-	IconCheck,
-	IconChevronDown,
-	IconCircleCheck,
-	IconPower,
-	IconPlayerPause,
-} from '@tabler/icons-react'
+import { IconCheck, IconChevronDown, IconCircleCheck, IconPower, IconPlayerPause } from '@tabler/icons-react'
 import { useNavigate, useRouterState } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { Since, stateLook, Until } from '../parts/parts.tsx'
@@ -96,7 +90,9 @@ export function StatePicker({ wide = false }: { wide?: boolean }) {
 						leftSection={<IconPlayerPause className="i c-pause" aria-hidden />}
 						rightSection={
 							tick(chosen(AgentState.PAUSED, r.id)) ??
-							(r.limitMs > 0 ? <span className="xs i3 num">{t('up to {time}', { time: length(r.limitMs) })}</span> : null)
+							(r.limitMs > 0 ? (
+								<span className="xs i3 num">{t('up to {time}', { time: length(r.limitMs) })}</span>
+							) : null)
 						}
 						onClick={() => set(AgentState.PAUSED, r.id)}
 					>

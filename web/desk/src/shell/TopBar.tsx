@@ -1,5 +1,14 @@
 import { Popover } from '@mantine/core'
-import { IconActivity, IconLock, IconLogout, IconPhone, IconSearch, IconWifi, IconWifi1, IconWifi2 } from '@tabler/icons-react'
+import {
+	IconActivity,
+	IconLock,
+	IconLogout,
+	IconPhone,
+	IconSearch,
+	IconWifi,
+	IconWifi1,
+	IconWifi2,
+} from '@tabler/icons-react'
 import { Link, useRouterState } from '@tanstack/react-router'
 import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -119,58 +128,86 @@ export function UserMenu() {
 	const [password, setPassword] = useState(false)
 	return (
 		<>
-		<Popover opened={opened} onChange={setOpened} position="bottom-end" width={264} classNames={{ dropdown: 'pop' }} trapFocus returnFocus>
-			<Popover.Target>
-				<button type="button" className="avb" onClick={() => setOpened((o) => !o)} aria-label={`${initials(name)}, ${name}`}>
-					<Avatar name={name} />
-				</button>
-			</Popover.Target>
-			<Popover.Dropdown aria-label={t('Your settings')}>
-				<div className="col" style={{ padding: '6px 10px 8px' }}>
-					<b>{name}</b>
-					<span className="xs i3">{user?.username}</span>
-				</div>
-				<hr className="cut" />
-				<div className="ml">{t('Theme')}</div>
-				<div style={{ padding: '0 8px 6px' }}>
-					<Choice label={t('Theme')} value={taste.theme} set={(theme) => setTaste({ theme })} data={[
-							['auto', t('System')],
-							['light', t('Light')],
-							['dark', t('Dark')],
-						]} />
-				</div>
-				<div className="ml">{t('Rows')}</div>
-				<div style={{ padding: '0 8px 6px' }}>
-					<Choice label={t('Rows')} value={taste.density} set={(density) => setTaste({ density })} data={[
-							['compact', t('Compact')],
-							['default', t('Default')],
-							['comfortable', t('Roomy')],
-						]} />
-				</div>
-				<div className="ml">{t('Announce to screen readers')}</div>
-				<div style={{ padding: '0 8px 6px' }}>
-					<Choice label={t('Announce to screen readers')} value={taste.spoken} set={(spoken) => setTaste({ spoken })} data={[
-							['all', t('All')],
-							['calls', t('Calls only')],
-							['off', t('Off')],
-						]} />
-				</div>
-				<hr className="cut" />
-				<button type="button" className="mi row wide" onClick={() => (setOpened(false), setPassword(true))}>
-					<IconLock className="i i2" aria-hidden />
-					{t('Change password')}
-				</button>
-				<button type="button" className="mi row wide" onClick={() => void signOut()}>
-					<IconLogout className="i i2" aria-hidden />
-					{t('Sign out')}
-				</button>
-			</Popover.Dropdown>
-		</Popover>
-		{password && (
-			<Suspense fallback={null}>
-				<PasswordLayer close={() => setPassword(false)} />
-			</Suspense>
-		)}
+			<Popover
+				opened={opened}
+				onChange={setOpened}
+				position="bottom-end"
+				width={264}
+				classNames={{ dropdown: 'pop' }}
+				trapFocus
+				returnFocus
+			>
+				<Popover.Target>
+					<button
+						type="button"
+						className="avb"
+						onClick={() => setOpened((o) => !o)}
+						aria-label={`${initials(name)}, ${name}`}
+					>
+						<Avatar name={name} />
+					</button>
+				</Popover.Target>
+				<Popover.Dropdown aria-label={t('Your settings')}>
+					<div className="col" style={{ padding: '6px 10px 8px' }}>
+						<b>{name}</b>
+						<span className="xs i3">{user?.username}</span>
+					</div>
+					<hr className="cut" />
+					<div className="ml">{t('Theme')}</div>
+					<div style={{ padding: '0 8px 6px' }}>
+						<Choice
+							label={t('Theme')}
+							value={taste.theme}
+							set={(theme) => setTaste({ theme })}
+							data={[
+								['auto', t('System')],
+								['light', t('Light')],
+								['dark', t('Dark')],
+							]}
+						/>
+					</div>
+					<div className="ml">{t('Rows')}</div>
+					<div style={{ padding: '0 8px 6px' }}>
+						<Choice
+							label={t('Rows')}
+							value={taste.density}
+							set={(density) => setTaste({ density })}
+							data={[
+								['compact', t('Compact')],
+								['default', t('Default')],
+								['comfortable', t('Roomy')],
+							]}
+						/>
+					</div>
+					<div className="ml">{t('Announce to screen readers')}</div>
+					<div style={{ padding: '0 8px 6px' }}>
+						<Choice
+							label={t('Announce to screen readers')}
+							value={taste.spoken}
+							set={(spoken) => setTaste({ spoken })}
+							data={[
+								['all', t('All')],
+								['calls', t('Calls only')],
+								['off', t('Off')],
+							]}
+						/>
+					</div>
+					<hr className="cut" />
+					<button type="button" className="mi row wide" onClick={() => (setOpened(false), setPassword(true))}>
+						<IconLock className="i i2" aria-hidden />
+						{t('Change password')}
+					</button>
+					<button type="button" className="mi row wide" onClick={() => void signOut()}>
+						<IconLogout className="i i2" aria-hidden />
+						{t('Sign out')}
+					</button>
+				</Popover.Dropdown>
+			</Popover>
+			{password && (
+				<Suspense fallback={null}>
+					<PasswordLayer close={() => setPassword(false)} />
+				</Suspense>
+			)}
 		</>
 	)
 }

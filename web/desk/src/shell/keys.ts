@@ -15,16 +15,13 @@ const mac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator
 export const activeKeys = (): KeyAct[] => [...lent].flatMap((l) => l.current)
 
 /** "Alt+1" of an event; by physical key for digits and letters, so that every keyboard layout works. */
-export function keyName(e: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>): string {
+export function keyName(
+	e: Pick<KeyboardEvent, 'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>,
+): string {
 	const physical = /^(Digit|Key)(.)$/.exec(e.code)?.[2]
 	const base = e.altKey && physical ? physical : e.key.length === 1 ? e.key.toUpperCase() : e.key.replace('Arrow', '')
 	const named = base.length > 1 || e.altKey || e.ctrlKey || e.metaKey
-	return [
-		(mac ? e.metaKey : e.ctrlKey) && 'Ctrl',
-		e.altKey && 'Alt',
-		e.shiftKey && named && 'Shift',
-		base,
-	]
+	return [(mac ? e.metaKey : e.ctrlKey) && 'Ctrl', e.altKey && 'Alt', e.shiftKey && named && 'Shift', base]
 		.filter(Boolean)
 		.join('+')
 }

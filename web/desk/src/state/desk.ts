@@ -238,7 +238,8 @@ function hearEvent(m: Message): void {
 	}
 	const before = useWork.getState()
 	const mine = metaOf(m)?.agentId === before.me
-	if (mine && (m.$typeName === 'parley.acd.v1.AgentStateChanged' || m.$typeName.startsWith('parley.voice.'))) soonCheckCalls()
+	if (mine && (m.$typeName === 'parley.acd.v1.AgentStateChanged' || m.$typeName.startsWith('parley.voice.')))
+		soonCheckCalls()
 	changeWork((w) => fold(w, m))
 	const after = useWork.getState()
 	if (before === after) return
@@ -260,7 +261,8 @@ function afterEvents(): void {
 	const now = serverNow()
 	changeWork((w) => dropOldOffers(w, now))
 	const work = useWork.getState()
-	if (work.offers.some((o) => o.ended)) setTimeout(() => changeWork((w) => dropOldOffers(w, serverNow())), endedShownMs + 50)
+	if (work.offers.some((o) => o.ended))
+		setTimeout(() => changeWork((w) => dropOldOffers(w, serverNow())), endedShownMs + 50)
 	const waiting = work.offers.filter((o) => !o.ended && !o.pressed && o.deadline > now)
 	const talking = liveCall(work)
 	if (share?.leading) {

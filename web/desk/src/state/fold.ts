@@ -50,8 +50,7 @@ export function fold(w: Work, e: Message): Work {
 	if (isMessage(e, AgentStateChangedSchema)) return mine && e.status ? setStatus(w, statusOf(e.status)) : w
 	if (isMessage(e, InteractionReleasedSchema)) return mine ? drop(w, id) : w
 	if (isMessage(e, AgentConnectedSchema)) return mine ? connected(w, id, at, e.recordingId !== '') : w
-	if (isMessage(e, AgentDisconnectedSchema))
-		return mine ? change(w, id, (i) => ended(i, at, e.reason)) : w
+	if (isMessage(e, AgentDisconnectedSchema)) return mine ? change(w, id, (i) => ended(i, at, e.reason)) : w
 	if (isMessage(e, CallEndedSchema)) return change(w, id, (i) => ended(i, at, e.endedBy))
 	if (isMessage(e, CallHeldSchema)) return change(w, id, (i) => held(i, at))
 	if (isMessage(e, CallResumedSchema)) return change(w, id, (i) => resumed(i, at))
@@ -140,7 +139,8 @@ export function dropOldOffers(w: Work, now: number): Work {
 // --- offers ---
 
 function offered(w: Work, e: InteractionOffered): Work {
-	if (w.offers.some((o) => o.offerId === e.offerId) || w.items[e.meta?.interactionId ?? '']?.phase === 'talking') return w
+	if (w.offers.some((o) => o.offerId === e.offerId) || w.items[e.meta?.interactionId ?? '']?.phase === 'talking')
+		return w
 	const offer: Offer = {
 		interactionId: e.meta?.interactionId ?? '',
 		offerId: e.offerId,
@@ -165,8 +165,7 @@ function offerEnded(w: Work, e: OfferEnded, at: number): Work {
 	const o = w.offers.find((x) => x.offerId === e.offerId)
 	if (!o) return w
 	// The call itself comes with agent-connected, which may be here already or not yet: the card goes with either.
-	if (e.outcome === OfferOutcome.ACCEPTED)
-		return { ...setStub(w, o, at), offers: w.offers.filter((x) => x !== o) }
+	if (e.outcome === OfferOutcome.ACCEPTED) return { ...setStub(w, o, at), offers: w.offers.filter((x) => x !== o) }
 	const ended = { outcome: e.outcome, reason: e.reason, at }
 	return { ...w, offers: w.offers.map((x) => (x === o ? { ...o, ended, pressed: undefined } : x)) }
 }

@@ -2,7 +2,13 @@
 // and the recordings' files.
 import { Code, ConnectError, createClient, type Client, type Interceptor, type Transport } from '@connectrpc/connect'
 import { createConnectTransport } from '@connectrpc/connect-web'
-import { AgentService, PauseReasonService, QueueService, RoutingService, WorkService } from '../gen/parley/acd/v1/acd_pb.js'
+import {
+	AgentService,
+	PauseReasonService,
+	QueueService,
+	RoutingService,
+	WorkService,
+} from '../gen/parley/acd/v1/acd_pb.js'
 import { AuthService } from '../gen/parley/auth/v1/auth_pb.js'
 import { HistoryService, LiveService } from '../gen/parley/report/v1/report_pb.js'
 import { PhoneService } from '../gen/parley/telephony/v1/telephony_pb.js'

@@ -22,5 +22,11 @@ export function sayLater(text: string): void {
 /** Something failed that has no place of its own on the page. It stays until it is closed. */
 export function trouble(text: string): void {
 	say(text)
-	notifications.show({ message: text, autoClose: false, color: 'red', withCloseButton: true, classNames: { root: 'toast bad' } })
+	notifications.show({
+		message: text,
+		autoClose: false,
+		color: 'red',
+		withCloseButton: true,
+		classNames: { root: 'toast bad' },
+	})
 }

@@ -28,7 +28,8 @@ export function may(permissions: Set<string>, service: string, verb: 'read' | 'e
 	return permissions.has(`${service}.${verb}`) || permissions.has('*')
 }
 export const isSupervisor = (s: Session): boolean => s.user?.role === Role.SUPERVISOR || s.user?.role === Role.ADMIN
-export const mayLive = (s: Session): boolean => isSupervisor(s) && may(s.permissions, 'parley.report.v1.LiveService', 'read')
+export const mayLive = (s: Session): boolean =>
+	isSupervisor(s) && may(s.permissions, 'parley.report.v1.LiveService', 'read')
 export const mayHistory = (s: Session): boolean => may(s.permissions, 'parley.report.v1.HistoryService', 'read')
 /** Pause, set ready, sign out others. The server's rule for this one act is the role. */
 export const maySteer = isSupervisor

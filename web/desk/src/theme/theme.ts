@@ -8,8 +8,22 @@ export const theme = createTheme({
 	defaultRadius: 6,
 	components: {
 		Popover: { defaultProps: { transitionProps: { duration: 0 }, withinPortal: true, shadow: undefined } },
-		Menu: { defaultProps: { withInitialFocusPlaceholder: false, transitionProps: { duration: 0 }, withinPortal: true, shadow: undefined } },
-		Modal: { defaultProps: { transitionProps: { duration: 0 }, lockScroll: false, overlayProps: { backgroundOpacity: 0.45 }, centered: true } },
+		Menu: {
+			defaultProps: {
+				withInitialFocusPlaceholder: false,
+				transitionProps: { duration: 0 },
+				withinPortal: true,
+				shadow: undefined,
+			},
+		},
+		Modal: {
+			defaultProps: {
+				transitionProps: { duration: 0 },
+				lockScroll: false,
+				overlayProps: { backgroundOpacity: 0.45 },
+				centered: true,
+			},
+		},
 	},
 })
 

@@ -66,7 +66,8 @@ export const time = (at: number): string => dates('t', { hour: '2-digit', minute
 export const timeS = (at: number): string =>
 	dates('ts', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(at)
 export const day = (at: number): string => dates('d', { day: 'numeric', month: 'short' }).format(at)
-export const dayYear = (at: number): string => dates('dy', { day: 'numeric', month: 'short', year: 'numeric' }).format(at)
+export const dayYear = (at: number): string =>
+	dates('dy', { day: 'numeric', month: 'short', year: 'numeric' }).format(at)
 export const exact = (at: number): string =>
 	dates('x', {
 		day: 'numeric',
@@ -83,7 +84,10 @@ export const sameDay = (a: number, b: number): boolean => dayKey(a) === dayKey(b
 export const when = (at: number, now: number): string => (sameDay(at, now) ? time(at) : `${day(at)} ${time(at)}`)
 
 export function initials(name: string): string {
-	const words = name.trim().split(/\s+/u).filter((w) => /\p{L}/u.test(w))
+	const words = name
+		.trim()
+		.split(/\s+/u)
+		.filter((w) => /\p{L}/u.test(w))
 	const first = [...(words[0] ?? '')][0] ?? ''
 	const last = words.length > 1 ? ([...(words[words.length - 1] ?? '')][0] ?? '') : ''
 	return (first + last).toUpperCase()

@@ -4,14 +4,22 @@ import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize } from 'node:path'
-import { AgentService, AgentState, OfferOutcome, PauseReasonService, QueueService, WorkService } from '../../src/gen/parley/acd/v1/acd_pb.js'
+import {
+	AgentService,
+	AgentState,
+	OfferOutcome,
+	PauseReasonService,
+	QueueService,
+	WorkService,
+} from '../../src/gen/parley/acd/v1/acd_pb.js'
 import { AuthService, type User } from '../../src/gen/parley/auth/v1/auth_pb.js'
 import { HistoryService, LiveService } from '../../src/gen/parley/report/v1/report_pb.js'
 import { PhoneService } from '../../src/gen/parley/telephony/v1/telephony_pb.js'
 import { CallService, CallState } from '../../src/gen/parley/voice/v1/voice_pb.js'
 import { type Sent, uuid, World } from './world.ts'
 
-const policy = "default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
+const policy =
+	"default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"
 
 export interface Mock {
 	url: string
@@ -106,7 +114,14 @@ function routes(w: World) {
 			},
 			startWork(req, c) {
 				heard(c, req)
-				return { status: w.setState(who(c).id, { state: req.state, device: req.device, phoneId: req.phoneId, presence: req.presence }) }
+				return {
+					status: w.setState(who(c).id, {
+						state: req.state,
+						device: req.device,
+						phoneId: req.phoneId,
+						presence: req.presence,
+					}),
+				}
 			},
 			stopWork(_, c) {
 				return { status: w.setState(who(c).id, { state: AgentState.OFFLINE }) }
@@ -116,7 +131,9 @@ function routes(w: World) {
 				const id = who(c).id
 				const now = w.status.get(id)!
 				if ([AgentState.ON_CONTACT, AgentState.WRAP_UP, AgentState.OFFERED].includes(now.state))
-					return { status: w.setState(id, { nextState: req.state, nextPauseReasonId: req.pauseReasonId, since: now.since }) }
+					return {
+						status: w.setState(id, { nextState: req.state, nextPauseReasonId: req.pauseReasonId, since: now.since }),
+					}
 				return {
 					status: w.setState(id, {
 						state: req.state,
@@ -138,10 +155,18 @@ function routes(w: World) {
 			setAgentState(req, c) {
 				heard(c, req)
 				const reason = w.reasons.find((x) => x.id === req.pauseReasonId)
-				return { status: w.setState(req.agentId, { state: req.state, pauseReasonId: req.pauseReasonId, pauseReasonName: reason?.name ?? '' }, 'supervisor') }
+				return {
+					status: w.setState(
+						req.agentId,
+						{ state: req.state, pauseReasonId: req.pauseReasonId, pauseReasonName: reason?.name ?? '' },
+						'supervisor',
+					),
+				}
 			},
 		})
-		r.service(PhoneService, { listPhones: (req) => ({ phones: w.phones.filter((p) => !req.agentId || p.agentId === req.agentId) }) })
+		r.service(PhoneService, {
+			listPhones: (req) => ({ phones: w.phones.filter((p) => !req.agentId || p.agentId === req.agentId) }),
+		})
 		r.service(CallService, {
 			listMyCalls: (_, c) => ({ calls: [...w.calls.values()].filter((x) => x.agentId === who(c).id) }),
 			acceptOffer(req, c) {
@@ -202,7 +227,14 @@ function routes(w: World) {
 				w.offer({ agentId: who(c).id, name: '', number: req.number })
 				const call = w.calls.get(uuid(501))!
 				w.calls.delete(uuid(501))
-				Object.assign(call, { interactionId: req.interactionId, state: CallState.DIALLING, offerId: '', queueName: '', direction: 2, queuedAt: undefined })
+				Object.assign(call, {
+					interactionId: req.interactionId,
+					state: CallState.DIALLING,
+					offerId: '',
+					queueName: '',
+					direction: 2,
+					queuedAt: undefined,
+				})
 				w.calls.set(req.interactionId, call)
 				return { sdp: req.sdp && answerTo(req.sdp), call }
 			},
@@ -222,7 +254,10 @@ function routes(w: World) {
 						(!req.to || Number(i.startedAt!.seconds) < Number(req.to.seconds)),
 				)
 				const end = from + size
-				return { interactions: list.slice(from, end), page: { nextToken: end < list.length ? String(end) : '', total: BigInt(list.length) } }
+				return {
+					interactions: list.slice(from, end),
+					page: { nextToken: end < list.length ? String(end) : '', total: BigInt(list.length) },
+				}
 			},
 			getInteraction(req) {
 				const interaction = w.history.find((i) => i.id === req.id)
@@ -240,7 +275,11 @@ function peaks(seconds: number) {
 		const turn = Math.floor(i / 37) % 2 === who
 		return turn ? Math.round(Math.abs(Math.sin(i * 0.9) * 60 + Math.sin(i * 2.7) * 50) % 120) : 1
 	}
-	return { left: Array.from({ length: n }, (_, i) => talk(i, 0)), right: Array.from({ length: n }, (_, i) => talk(i, 1)), durationMs: String(seconds * 1000) }
+	return {
+		left: Array.from({ length: n }, (_, i) => talk(i, 0)),
+		right: Array.from({ length: n }, (_, i) => talk(i, 1)),
+		durationMs: String(seconds * 1000),
+	}
 }
 /** Stereo PCM, 8 kHz, a tone on each side. */
 function wav(seconds: number): Buffer {
@@ -266,14 +305,22 @@ function wav(seconds: number): Buffer {
 	return Buffer.concat([head, data])
 }
 
-const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.json': 'application/json' }
+const types: Record<string, string> = {
+	'.html': 'text/html; charset=utf-8',
+	'.js': 'text/javascript',
+	'.css': 'text/css',
+	'.svg': 'image/svg+xml',
+	'.woff2': 'font/woff2',
+	'.json': 'application/json',
+}
 
 export async function startMock(options: { port?: number; dist?: string; now?: number } = {}): Promise<Mock> {
 	const w = new World(options.now)
 	let quiet = false
 	let opened = 0
 	const streams = new Set<{ res: ServerResponse; user: string }>()
-	const write = (res: ServerResponse, s: Sent) => res.write(`${s.name === 'ledger' ? `id: ${s.seq}\n` : ''}event: ${s.name}\ndata: ${s.data}\n\n`)
+	const write = (res: ServerResponse, s: Sent) =>
+		res.write(`${s.name === 'ledger' ? `id: ${s.seq}\n` : ''}event: ${s.name}\ndata: ${s.data}\n\n`)
 	let kept: Sent[] = []
 	w.listeners.add((s) => {
 		if (quiet) {
@@ -306,13 +353,24 @@ export async function startMock(options: { port?: number; dist?: string; now?: n
 		const r = i?.recordings.find((x) => x.id === id)
 		if (!r) return void res.writeHead(404).end()
 		const seconds = Number(r.durationMs) / 1000
-		if (what === 'peaks') return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(peaks(seconds)))
+		if (what === 'peaks')
+			return void res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(peaks(seconds)))
 		const body = wav(Math.min(seconds, 20))
 		const range = /bytes=(\d+)-(\d*)/.exec(req.headers.range ?? '')
-		if (!range) return void res.writeHead(200, { 'content-type': 'audio/wav', 'accept-ranges': 'bytes', 'content-length': body.length }).end(body)
+		if (!range)
+			return void res
+				.writeHead(200, { 'content-type': 'audio/wav', 'accept-ranges': 'bytes', 'content-length': body.length })
+				.end(body)
 		const from = Number(range[1])
 		const to = range[2] ? Number(range[2]) : body.length - 1
-		res.writeHead(206, { 'content-type': 'audio/wav', 'accept-ranges': 'bytes', 'content-range': `bytes ${from}-${to}/${body.length}`, 'content-length': to - from + 1 }).end(body.subarray(from, to + 1))
+		res
+			.writeHead(206, {
+				'content-type': 'audio/wav',
+				'accept-ranges': 'bytes',
+				'content-range': `bytes ${from}-${to}/${body.length}`,
+				'content-length': to - from + 1,
+			})
+			.end(body.subarray(from, to + 1))
 	}
 	async function file(res: ServerResponse, path: string): Promise<void> {
 		const dist = options.dist ?? ''
@@ -321,12 +379,24 @@ export async function startMock(options: { port?: number; dist?: string; now?: n
 			const body = await readFile(join(dist, name)).catch(() => undefined)
 			if (!body) break
 			const type = types[extname(name)] ?? 'application/octet-stream'
-			return void res.writeHead(200, { 'content-type': type, 'content-security-policy': policy, 'permissions-policy': 'microphone=(self)' }).end(body)
+			return void res
+				.writeHead(200, {
+					'content-type': type,
+					'content-security-policy': policy,
+					'permissions-policy': 'microphone=(self)',
+				})
+				.end(body)
 		}
 		res.writeHead(404).end()
 	}
 	const acts: Record<string, (q: URLSearchParams) => unknown> = {
-		offer: (q) => w.offer({ n: Number(q.get('n') ?? 1), name: q.get('name') ?? undefined, ringMs: Number(q.get('ring') ?? 20000), number: q.get('number') ?? undefined }),
+		offer: (q) =>
+			w.offer({
+				n: Number(q.get('n') ?? 1),
+				name: q.get('name') ?? undefined,
+				ringMs: Number(q.get('ring') ?? 20000),
+				number: q.get('number') ?? undefined,
+			}),
 		cancel: () => w.endOffer(uuid(501), OfferOutcome.CANCELLED),
 		connect: () => w.connect(uuid(501)),
 		end: () => w.end(uuid(501), 'customer'),

@@ -55,8 +55,35 @@ export const uuid = (n: number): string => `0193a7c2-0000-7000-8000-${n.toString
 const at = (ms: number) => timestampFromMs(ms)
 const minute = 60_000
 
-const everything = ['auth.v1.AuthService', 'auth.v1.UserService', 'acd.v1.QueueService', 'acd.v1.AgentService', 'acd.v1.PauseReasonService', 'acd.v1.WorkService', 'acd.v1.RoutingService', 'voice.v1.CallService', 'voice.v1.RecordingService', 'telephony.v1.PhoneService', 'report.v1.HistoryService', 'report.v1.LiveService']
-const agentMay = ['acd.v1.QueueService.read', 'acd.v1.AgentService.read', 'acd.v1.PauseReasonService.read', 'acd.v1.WorkService.read', 'acd.v1.WorkService.edit', 'voice.v1.CallService.read', 'voice.v1.CallService.edit', 'voice.v1.RecordingService.read', 'telephony.v1.PhoneService.read', 'report.v1.HistoryService.read', 'report.v1.LiveService.read', 'auth.v1.AuthService.read', 'auth.v1.AuthService.edit']
+const everything = [
+	'auth.v1.AuthService',
+	'auth.v1.UserService',
+	'acd.v1.QueueService',
+	'acd.v1.AgentService',
+	'acd.v1.PauseReasonService',
+	'acd.v1.WorkService',
+	'acd.v1.RoutingService',
+	'voice.v1.CallService',
+	'voice.v1.RecordingService',
+	'telephony.v1.PhoneService',
+	'report.v1.HistoryService',
+	'report.v1.LiveService',
+]
+const agentMay = [
+	'acd.v1.QueueService.read',
+	'acd.v1.AgentService.read',
+	'acd.v1.PauseReasonService.read',
+	'acd.v1.WorkService.read',
+	'acd.v1.WorkService.edit',
+	'voice.v1.CallService.read',
+	'voice.v1.CallService.edit',
+	'voice.v1.RecordingService.read',
+	'telephony.v1.PhoneService.read',
+	'report.v1.HistoryService.read',
+	'report.v1.LiveService.read',
+	'auth.v1.AuthService.read',
+	'auth.v1.AuthService.edit',
+]
 
 export class World {
 	seq = 100
@@ -112,12 +139,36 @@ export class World {
 		]
 		this.agents = this.users
 			.filter((u) => u.role === Role.AGENT)
-			.map((u) => create(AgentSchema, { id: u.id, name: u.fullName, enabled: true, memberships: this.queues.map((q) => ({ queueId: q.id })) }))
+			.map((u) =>
+				create(AgentSchema, {
+					id: u.id,
+					name: u.fullName,
+					enabled: true,
+					memberships: this.queues.map((q) => ({ queueId: q.id })),
+				}),
+			)
 		this.phones = [
-			create(PhoneSchema, { id: uuid(300), user: '201', agentId: uuid(1), enabled: true, registered: true, userAgent: 'Yealink T54W' }),
+			create(PhoneSchema, {
+				id: uuid(300),
+				user: '201',
+				agentId: uuid(1),
+				enabled: true,
+				registered: true,
+				userAgent: 'Yealink T54W',
+			}),
 			create(PhoneSchema, { id: uuid(301), user: '211', agentId: uuid(1), enabled: true, registered: false }),
 		]
-		for (const a of this.agents) this.status.set(a.id, create(AgentStatusSchema, { agentId: a.id, agentName: a.name, state: AgentState.OFFLINE, since: at(now - minute), version: this.version }))
+		for (const a of this.agents)
+			this.status.set(
+				a.id,
+				create(AgentStatusSchema, {
+					agentId: a.id,
+					agentName: a.name,
+					state: AgentState.OFFLINE,
+					since: at(now - minute),
+					version: this.version,
+				}),
+			)
 		this.#floor(now)
 		this.#past(now)
 	}
@@ -152,9 +203,19 @@ export class World {
 
 	setState(agentId: string, part: Partial<AgentStatus>, cause = 'agent'): AgentStatus {
 		const old = this.status.get(agentId)!
-		const status = create(AgentStatusSchema, { ...old, ...part, since: part.since ?? at(Date.now()), version: ++this.version })
+		const status = create(AgentStatusSchema, {
+			...old,
+			...part,
+			since: part.since ?? at(Date.now()),
+			version: ++this.version,
+		})
 		this.status.set(agentId, status)
-		this.emit(`ev.acd.agent-state.${agentId}`, AgentStateChangedSchema, { meta: { agentId }, status, previous: old.state, cause })
+		this.emit(`ev.acd.agent-state.${agentId}`, AgentStateChangedSchema, {
+			meta: { agentId },
+			status,
+			previous: old.state,
+			cause,
+		})
 		const f = this.figures.find((x) => x.agentId === agentId)
 		if (f) {
 			f.status = status
@@ -165,7 +226,16 @@ export class World {
 
 	// --- one call to Marta ---
 
-	offer(o: { agentId?: string; n?: number; name?: string; number?: string; ringMs?: number; waitedMs?: number; device?: Device; startedAgo?: number }): string {
+	offer(o: {
+		agentId?: string
+		n?: number
+		name?: string
+		number?: string
+		ringMs?: number
+		waitedMs?: number
+		device?: Device
+		startedAgo?: number
+	}): string {
 		const agentId = o.agentId ?? uuid(1)
 		const n = o.n ?? 1
 		const interactionId = uuid(500 + n)
@@ -197,7 +267,11 @@ export class World {
 		})
 		this.calls.set(interactionId, call)
 		const device = o.device ?? this.status.get(agentId)?.device ?? Device.BROWSER
-		this.setState(agentId, { state: AgentState.OFFERED, interactionIds: [interactionId], nextState: AgentState.READY }, 'offer')
+		this.setState(
+			agentId,
+			{ state: AgentState.OFFERED, interactionIds: [interactionId], nextState: AgentState.READY },
+			'offer',
+		)
 		this.emit(`ev.acd.offered.${interactionId}`, InteractionOfferedSchema, {
 			meta: { interactionId, agentId, queueId: q.id, channel: Channel.VOICE },
 			offerId,
@@ -218,11 +292,20 @@ export class World {
 	endOffer(interactionId: string, outcome: OfferOutcome, reason = ''): void {
 		const call = this.calls.get(interactionId)!
 		const agentId = call.agentId
-		this.emit(`ev.acd.offer-ended.${interactionId}`, OfferEndedSchema, { meta: { interactionId, agentId }, offerId: call.offerId, outcome, reason })
+		this.emit(`ev.acd.offer-ended.${interactionId}`, OfferEndedSchema, {
+			meta: { interactionId, agentId },
+			offerId: call.offerId,
+			outcome,
+			reason,
+		})
 		if (outcome === OfferOutcome.ACCEPTED) return
 		this.calls.delete(interactionId)
 		const missed = outcome === OfferOutcome.TIMEOUT
-		this.setState(agentId, { state: missed ? AgentState.PAUSED : AgentState.READY, missed, interactionIds: [] }, missed ? 'missed' : 'offer')
+		this.setState(
+			agentId,
+			{ state: missed ? AgentState.PAUSED : AgentState.READY, missed, interactionIds: [] },
+			missed ? 'missed' : 'offer',
+		)
 	}
 	connect(interactionId: string, talkedMs = 0): Call {
 		const call = this.calls.get(interactionId)!
@@ -230,7 +313,12 @@ export class World {
 		Object.assign(call, { state: CallState.TALKING, answeredAt: at(now), recording: RecordingState.ON })
 		const meta = { interactionId, agentId: call.agentId, queueId: call.queueId }
 		this.endOffer(interactionId, OfferOutcome.ACCEPTED)
-		this.emit(`ev.call.agent-connected.${interactionId}`, AgentConnectedSchema, { meta, legId: uuid(700), recordingId: uuid(800) }, now)
+		this.emit(
+			`ev.call.agent-connected.${interactionId}`,
+			AgentConnectedSchema,
+			{ meta, legId: uuid(700), recordingId: uuid(800) },
+			now,
+		)
 		this.setState(call.agentId, { state: AgentState.ON_CONTACT, since: at(now) }, 'contact')
 		return call
 	}
@@ -251,7 +339,11 @@ export class World {
 	pauseRecording(interactionId: string, paused: boolean): Call {
 		const call = this.calls.get(interactionId)!
 		call.recording = paused ? RecordingState.PAUSED : RecordingState.ON
-		this.emit(`ev.recording.paused.${uuid(800)}`, RecordingPausedSchema, { meta: { interactionId, agentId: call.agentId }, recordingId: uuid(800), paused })
+		this.emit(`ev.recording.paused.${uuid(800)}`, RecordingPausedSchema, {
+			meta: { interactionId, agentId: call.agentId },
+			recordingId: uuid(800),
+			paused,
+		})
 		return call
 	}
 	end(interactionId: string, by: 'customer' | 'agent' = 'agent'): void {
@@ -280,7 +372,16 @@ export class World {
 
 	#floor(now: number): void {
 		const set = (n: number, state: AgentState, ago: number, more: Partial<AgentStatus> = {}) =>
-			this.status.set(uuid(n), create(AgentStatusSchema, { ...this.status.get(uuid(n))!, state, since: at(now - ago), presence: Presence.DESK, ...more }))
+			this.status.set(
+				uuid(n),
+				create(AgentStatusSchema, {
+					...this.status.get(uuid(n))!,
+					state,
+					since: at(now - ago),
+					presence: Presence.DESK,
+					...more,
+				}),
+			)
 		set(2, AgentState.ON_CONTACT, 768_000)
 		set(3, AgentState.WRAP_UP, 161_000, { wrapUpUntil: at(now - 101_000) })
 		set(4, AgentState.PAUSED, 1_026_000, { pauseReasonId: uuid(200), pauseReasonName: 'Break' })
@@ -289,7 +390,10 @@ export class World {
 		set(7, AgentState.OFFERED, 6_000)
 		this.figures = this.agents.map((a, i) => {
 			const status = this.status.get(a.id)!
-			const busy = status.state === AgentState.ON_CONTACT || status.state === AgentState.WRAP_UP || status.state === AgentState.OFFERED
+			const busy =
+				status.state === AgentState.ON_CONTACT ||
+				status.state === AgentState.WRAP_UP ||
+				status.state === AgentState.OFFERED
 			const who = ['', 'Carlo Dessì', '', '', 'Mario Zanella', '', 'Anna Blasi'][i]
 			return create(AgentFiguresSchema, {
 				agentId: a.id,
@@ -315,15 +419,66 @@ export class World {
 			['Marco Tonini', '+393475550199', 11],
 		]
 		const waiting = names.map(([customerName, customerNumber, s], i) =>
-			create(WaitingItemSchema, { interactionId: uuid(900 + i), queueId: this.queues[0]!.id, customerName, customerNumber, queuedAt: at(now - s * 1000), position: i + 1, priority: i === 2 ? 5 : 0 }),
+			create(WaitingItemSchema, {
+				interactionId: uuid(900 + i),
+				queueId: this.queues[0]!.id,
+				customerName,
+				customerNumber,
+				queuedAt: at(now - s * 1000),
+				position: i + 1,
+				priority: i === 2 ? 5 : 0,
+			}),
 		)
 		const q = (i: number, part: MessageInitShape<typeof QueueFiguresSchema>): QueueFigures =>
-			create(QueueFiguresSchema, { queueId: this.queues[i]!.id, queueName: this.queues[i]!.name, channel: Channel.VOICE, serviceLevelTargetPct: 80, time: at(now), ...part })
+			create(QueueFiguresSchema, {
+				queueId: this.queues[i]!.id,
+				queueName: this.queues[i]!.name,
+				channel: Channel.VOICE,
+				serviceLevelTargetPct: 80,
+				time: at(now),
+				...part,
+			})
 		const wave = (f: (i: number) => number) => Array.from({ length: 30 }, (_, i) => Math.max(0, Math.round(f(i))))
 		this.live = [
-			q(0, { waiting: 9, longestSince: at(now - 292_000), agentsSignedIn: 7, agentsReady: 0, agentsOnContact: 4, agentsWrapUp: 1, agentsPaused: 2, offeredToday: 640n, answeredToday: 560n, abandonedToday: 73n, serviceLevelPct100: 6100, waitingHistory: wave((i) => 1 + i / 4 + Math.sin(i)), waitingItems: waiting }),
-			q(1, { waiting: 1, longestSince: at(now - 14_000), agentsSignedIn: 6, agentsReady: 3, agentsOnContact: 3, offeredToday: 420n, answeredToday: 411n, abandonedToday: 9n, serviceLevelPct100: 9200, waitingHistory: wave((i) => 2 + 2 * Math.sin(i * 1.3)) }),
-			q(2, { waiting: 0, agentsSignedIn: 4, agentsReady: 1, agentsOnContact: 2, agentsPaused: 1, offeredToday: 324n, answeredToday: 313n, abandonedToday: 11n, serviceLevelPct100: 8600, waitingHistory: wave((i) => 1 + Math.cos(i)) }),
+			q(0, {
+				waiting: 9,
+				longestSince: at(now - 292_000),
+				agentsSignedIn: 7,
+				agentsReady: 0,
+				agentsOnContact: 4,
+				agentsWrapUp: 1,
+				agentsPaused: 2,
+				offeredToday: 640n,
+				answeredToday: 560n,
+				abandonedToday: 73n,
+				serviceLevelPct100: 6100,
+				waitingHistory: wave((i) => 1 + i / 4 + Math.sin(i)),
+				waitingItems: waiting,
+			}),
+			q(1, {
+				waiting: 1,
+				longestSince: at(now - 14_000),
+				agentsSignedIn: 6,
+				agentsReady: 3,
+				agentsOnContact: 3,
+				offeredToday: 420n,
+				answeredToday: 411n,
+				abandonedToday: 9n,
+				serviceLevelPct100: 9200,
+				waitingHistory: wave((i) => 2 + 2 * Math.sin(i * 1.3)),
+			}),
+			q(2, {
+				waiting: 0,
+				agentsSignedIn: 4,
+				agentsReady: 1,
+				agentsOnContact: 2,
+				agentsPaused: 1,
+				offeredToday: 324n,
+				answeredToday: 313n,
+				abandonedToday: 11n,
+				serviceLevelPct100: 8600,
+				waitingHistory: wave((i) => 1 + Math.cos(i)),
+			}),
 		]
 	}
 
@@ -349,7 +504,14 @@ export class World {
 			const queue = this.queues[i % 3]!
 			const a = this.agents[1 + (i % 6)]!
 			const b = this.agents[1 + ((i + 3) % 6)]!
-			const s = (kind: SegmentKind, from: number, to: number, more: object = {}) => ({ kind, startedAt: at(start + from * 1000), endedAt: at(start + to * 1000), queueId: queue.id, queueName: queue.name, ...more })
+			const s = (kind: SegmentKind, from: number, to: number, more: object = {}) => ({
+				kind,
+				startedAt: at(start + from * 1000),
+				endedAt: at(start + to * 1000),
+				queueId: queue.id,
+				queueName: queue.name,
+				...more,
+			})
 			const talk = (x: { id: string; name: string }) => ({ agentId: x.id, agentName: x.name })
 			const full = i % 5 === 0
 			const segments = abandoned
@@ -364,9 +526,19 @@ export class World {
 							s(SegmentKind.TALK, 346, 608, { ...talk(b), result: 'customer-hangup' }),
 							s(SegmentKind.WRAP_UP, 608, 663, talk(b)),
 						]
-					: [s(SegmentKind.MENU, 0, 18), s(SegmentKind.QUEUE, 18, 40, { result: 'answered' }), s(SegmentKind.TALK, 40, 291, { ...talk(a), result: 'agent-hangup' }), s(SegmentKind.WRAP_UP, 291, 320, talk(a))]
+					: [
+							s(SegmentKind.MENU, 0, 18),
+							s(SegmentKind.QUEUE, 18, 40, { result: 'answered' }),
+							s(SegmentKind.TALK, 40, 291, { ...talk(a), result: 'agent-hangup' }),
+							s(SegmentKind.WRAP_UP, 291, 320, talk(a)),
+						]
 			const total = abandoned ? 80 : full ? 608 : 291
-			const rec = { id: uuid(3000 + i), interactionId: uuid(2000 + i), status: RecordingStatus.VERIFIED, durationMs: BigInt((total - (full ? 113 : 40)) * 1000) }
+			const rec = {
+				id: uuid(3000 + i),
+				interactionId: uuid(2000 + i),
+				status: RecordingStatus.VERIFIED,
+				durationMs: BigInt((total - (full ? 113 : 40)) * 1000),
+			}
 			this.history.push(
 				create(InteractionSchema, {
 					id: uuid(2000 + i),
@@ -410,7 +582,12 @@ export class World {
 							],
 					mos: abandoned ? 0 : 4.2,
 					lossPct: 0.3,
-					menuPath: abandoned ? [] : [{ key: 'Menu', value: '2 Fault' }, { key: 'Line', value: 'Fibre' }],
+					menuPath: abandoned
+						? []
+						: [
+								{ key: 'Menu', value: '2 Fault' },
+								{ key: 'Line', value: 'Fibre' },
+							],
 				}),
 			)
 		}

@@ -13,7 +13,9 @@ export interface Opened {
 	problems: string[]
 	close(): Promise<void>
 }
-const program = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => p && existsSync(p))
+const program = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+	(p) => p && existsSync(p),
+)
 let browser: Promise<Browser> | undefined
 
 /** One Chromium with a profile of its own, a fake microphone, and nothing that talks to the outside. */
@@ -47,7 +49,9 @@ export function watch(page: Page, problems: string[]): void {
 	page.on('dialog', (d) => void d.accept().catch(() => {}))
 }
 export async function open(look: Look, more: { locale?: string } = {}): Promise<Opened> {
-	const context = await (await launch()).newContext({
+	const context = await (
+		await launch()
+	).newContext({
 		viewport: { width: look.width, height: look.height },
 		colorScheme: look.theme,
 		locale: more.locale ?? 'en-GB',

@@ -9,7 +9,7 @@ import { type Mock, startMock } from '../mock/server.ts'
 import { uuid } from '../mock/world.ts'
 import { desktop, open, type Opened, quit, signIn, startWork, watch } from './browser.ts'
 
-const dist = fileURLToPath(new URL('../../dist', import.meta.url))
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
 let mock: Mock
 let b: Opened
 const heard = (method: string) => mock.world.heard.filter((h) => h.method === method)
@@ -162,7 +162,10 @@ describe('a call', () => {
 		await b.page.getByRole('button', { name: '4', exact: true }).click()
 		await b.page.keyboard.press('2')
 		await until(() => heard('SendDigits').length === 2, 'two digits')
-		assert.deepEqual(heard('SendDigits').map((h) => (h.body as { digits: string }).digits), ['4', '2'])
+		assert.deepEqual(
+			heard('SendDigits').map((h) => (h.body as { digits: string }).digits),
+			['4', '2'],
+		)
 	})
 	it('is transferred by name from the keyboard alone', async () => {
 		await talk()
@@ -170,7 +173,10 @@ describe('a call', () => {
 		await b.page.keyboard.type('elena')
 		await b.page.keyboard.press('Enter')
 		await until(() => heard('TransferCall').length === 1, 'transferred')
-		assert.deepEqual((heard('TransferCall')[0]?.body as { target: unknown }).target, { case: 'agentId', value: uuid(6) })
+		assert.deepEqual((heard('TransferCall')[0]?.body as { target: unknown }).target, {
+			case: 'agentId',
+			value: uuid(6),
+		})
 	})
 	it('ends in wrap-up, which ends with Ctrl Enter', async () => {
 		const id = await talk()
@@ -260,18 +266,25 @@ describe('the event stream', () => {
 })
 
 describe('the live page', () => {
-	const rows = () => b.page.locator('.acard tbody tr').evaluateAll((list) => list.map((r) => r.querySelector('.m')?.textContent))
+	const rows = () =>
+		b.page.locator('.acard tbody tr').evaluateAll((list) => list.map((r) => r.querySelector('.m')?.textContent))
 	it('moves its figures in place while order stays under the pointer', async () => {
 		await signIn(b.page, mock.url, 'federica')
 		await b.page.getByText('Luca Moretti').waitFor()
 		await b.page.locator('.acard tbody tr').nth(2).hover()
 		const before = await rows()
 		const f = mock.world.figures[5]!
-		mock.world.rt('rt.agent', AgentFiguresSchema, { ...f, status: { ...f.status!, state: AgentState.ON_CONTACT, since: timestampFromMs(1000) } })
+		mock.world.rt('rt.agent', AgentFiguresSchema, {
+			...f,
+			status: { ...f.status!, state: AgentState.ON_CONTACT, since: timestampFromMs(1000) },
+		})
 		await b.page.getByText('order changed').waitFor()
 		assert.deepEqual(await rows(), before)
 		await b.page.mouse.move(10, 700)
-		await until(async () => (await rows())[0] !== before[0] || String(await rows()) !== String(before), 'sorted when the pointer left')
+		await until(
+			async () => (await rows())[0] !== before[0] || String(await rows()) !== String(before),
+			'sorted when the pointer left',
+		)
 	})
 	it('shows the queue move while it happens', async () => {
 		await signIn(b.page, mock.url, 'federica')
@@ -286,7 +299,10 @@ describe('the live page', () => {
 		await b.page.getByRole('menuitem', { name: 'Pause: Break' }).click()
 		await b.page.getByRole('button', { name: 'Undo' }).click()
 		await until(() => heard('SetAgentState').length === 2, 'undone')
-		assert.deepEqual(heard('SetAgentState').map((h) => (h.body as { state: number }).state), [AgentState.PAUSED, AgentState.READY])
+		assert.deepEqual(
+			heard('SetAgentState').map((h) => (h.body as { state: number }).state),
+			[AgentState.PAUSED, AgentState.READY],
+		)
 		await b.page.getByRole('button', { name: 'Acts for Elena Fabbri' }).click()
 		await b.page.getByRole('menuitem', { name: 'Sign out' }).click()
 		await b.page.getByRole('button', { name: 'Keep signed in' }).click()
@@ -321,7 +337,10 @@ describe('history', () => {
 		await b.page.goto(`${mock.url}/history?period=30d`)
 		await b.page.getByText('240 found').waitFor()
 		await b.page.locator('.ls').evaluate((e) => (e.scrollTop = 1e6))
-		await until(async () => (await b.page.locator('.ls').evaluate((e) => e.scrollHeight)) > 200 * 40, 'the next page came')
+		await until(
+			async () => (await b.page.locator('.ls').evaluate((e) => e.scrollHeight)) > 200 * 40,
+			'the next page came',
+		)
 		await b.page.getByLabel('Name or number').fill('ferraro')
 		await b.page.getByText('24 found').waitFor()
 		assert.match(b.page.url(), /q=ferraro/)

@@ -9,8 +9,8 @@ import { startMock } from '../mock/server.ts'
 import { open, quit, signIn } from './browser.ts'
 import { looks, scenes } from './scenes.ts'
 
-const dist = fileURLToPath(new URL('../../dist', import.meta.url))
-const out = fileURLToPath(new URL('../out', import.meta.url))
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+const out = fileURLToPath(new URL('../shots', import.meta.url))
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 before(() => mkdir(out, { recursive: true }))
@@ -27,13 +27,22 @@ for (const look of looks)
 					else await b.page.goto(mock.url)
 					await scene.play({ page: b.page, mock })
 					// What appears has appeared: half-transparent text has no contrast.
-					await b.page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect?.getTiming().iterations === 1 && Number(a.effect.getTiming().duration) < 1000).map((a) => a.finished)))
+					await b.page.evaluate(() =>
+						Promise.all(
+							document
+								.getAnimations()
+								.filter((a) => a.effect?.getTiming().iterations === 1 && Number(a.effect.getTiming().duration) < 1000)
+								.map((a) => a.finished),
+						),
+					)
 					await b.page.screenshot({ path: `${out}/${scene.name}.${look.width}.${look.theme}.png` })
 					await b.page.evaluate(axe)
 					const found = (await b.page.evaluate(
 						'axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })',
 					)) as AxeResults
-					const said = found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? n.all[0]?.message ?? ''}`))
+					const said = found.violations.flatMap((v) =>
+						v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? n.all[0]?.message ?? ''}`),
+					)
 					assert.deepEqual(said, [])
 					assert.deepEqual(b.problems, [])
 					const over = await b.page.evaluate(() => document.documentElement.scrollWidth - innerWidth)

@@ -1,12 +1,12 @@
-// Pictures of scenes into test/out, for eyes: node test/pages/shots.ts [part of the name]
+// Pictures of scenes into test/shots, for eyes: node test/pages/shots.ts [part of the name]
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { startMock } from '../mock/server.ts'
 import { open, quit, signIn } from './browser.ts'
 import { looks, scenes } from './scenes.ts'
 
-const dist = fileURLToPath(new URL('../../dist', import.meta.url))
-const out = fileURLToPath(new URL('../out', import.meta.url))
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+const out = fileURLToPath(new URL('../shots', import.meta.url))
 await mkdir(out, { recursive: true })
 const only = process.argv[2] ?? ''
 for (const scene of scenes)

@@ -1,15 +1,44 @@
 import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
-import { AgentState, AgentStateChangedSchema, InteractionOfferedSchema, InteractionReleasedSchema, OfferEndedSchema, OfferOutcome } from '../../src/gen/parley/acd/v1/acd_pb.js'
-import { AgentConnectedSchema, AgentDisconnectedSchema, CallEndedSchema, CallHeldSchema, CallResumedSchema, CallSchema, CallState, RecordingPausedSchema, RecordingState } from '../../src/gen/parley/voice/v1/voice_pb.js'
-import { addWrapUp, blank, dropOldOffers, endedShownMs, fold, missingIds, offerGone, press, setCall, setCalls } from '../../src/state/fold.ts'
+import {
+	AgentState,
+	AgentStateChangedSchema,
+	InteractionOfferedSchema,
+	InteractionReleasedSchema,
+	OfferEndedSchema,
+	OfferOutcome,
+} from '../../src/gen/parley/acd/v1/acd_pb.js'
+import {
+	AgentConnectedSchema,
+	AgentDisconnectedSchema,
+	CallEndedSchema,
+	CallHeldSchema,
+	CallResumedSchema,
+	CallSchema,
+	CallState,
+	RecordingPausedSchema,
+	RecordingState,
+} from '../../src/gen/parley/voice/v1/voice_pb.js'
+import {
+	addWrapUp,
+	blank,
+	dropOldOffers,
+	endedShownMs,
+	fold,
+	missingIds,
+	offerGone,
+	press,
+	setCall,
+	setCalls,
+} from '../../src/state/fold.ts'
 import { emptyWork, liveCall, type Work } from '../../src/state/model.ts'
 
 const me = 'agent-me'
 const at = timestampFromMs
 const meta = (time: number, more: object = {}) => ({ time: at(time), interactionId: 'i1', agentId: me, ...more })
-const apply = <D extends DescMessage>(w: Work, schema: D, init: MessageInitShape<D>): Work => fold(w, create(schema, init))
+const apply = <D extends DescMessage>(w: Work, schema: D, init: MessageInitShape<D>): Work =>
+	fold(w, create(schema, init))
 
 const offered = (w: Work, n = 1, more: object = {}) =>
 	apply(w, InteractionOfferedSchema, {
@@ -26,13 +55,21 @@ const offered = (w: Work, n = 1, more: object = {}) =>
 	})
 const connected = (w: Work, time = 2000) => apply(w, AgentConnectedSchema, { meta: meta(time), recordingId: 'r1' })
 const state = (w: Work, s: AgentState, version: bigint, ids: string[], more: object = {}) =>
-	apply(w, AgentStateChangedSchema, { meta: meta(3000, { interactionId: '' }), status: { agentId: me, state: s, version, interactionIds: ids, since: at(3000), ...more } })
+	apply(w, AgentStateChangedSchema, {
+		meta: meta(3000, { interactionId: '' }),
+		status: { agentId: me, state: s, version, interactionIds: ids, since: at(3000), ...more },
+	})
 
 describe('offers', () => {
 	it('one of mine appears with all that is known, one of another does not', () => {
 		const w = offered(emptyWork(me))
 		expect(w.offers).toHaveLength(1)
-		expect(w.offers[0]).toMatchObject({ name: 'Giulia Ferraro', deadline: 21_000, queuedAt: 500, attributes: [{ key: 'Menu', value: '2 Fault' }] })
+		expect(w.offers[0]).toMatchObject({
+			name: 'Giulia Ferraro',
+			deadline: 21_000,
+			queuedAt: 500,
+			attributes: [{ key: 'Menu', value: '2 Fault' }],
+		})
 		expect(offered(emptyWork('somebody else')).offers).toHaveLength(0)
 	})
 	it('the same event twice makes one offer', () => {
@@ -44,12 +81,23 @@ describe('offers', () => {
 		const b = apply(connected(offered(emptyWork(me))), OfferEndedSchema, end)
 		for (const w of [a, b]) {
 			expect(w.offers).toEqual([])
-			expect(liveCall(w)).toMatchObject({ id: 'i1', phase: 'talking', answeredAt: 2000, recording: 'on', name: 'Giulia Ferraro' })
+			expect(liveCall(w)).toMatchObject({
+				id: 'i1',
+				phase: 'talking',
+				answeredAt: 2000,
+				recording: 'on',
+				name: 'Giulia Ferraro',
+			})
 			expect(w.order).toEqual(['i1'])
 		}
 	})
 	it('taken elsewhere: it says so in place for 3 s and then closes', () => {
-		const w = apply(offered(emptyWork(me)), OfferEndedSchema, { meta: meta(5000), offerId: 'o1', outcome: OfferOutcome.ELSEWHERE, reason: 'Omar' })
+		const w = apply(offered(emptyWork(me)), OfferEndedSchema, {
+			meta: meta(5000),
+			offerId: 'o1',
+			outcome: OfferOutcome.ELSEWHERE,
+			reason: 'Omar',
+		})
 		expect(w.offers[0]?.ended).toEqual({ outcome: OfferOutcome.ELSEWHERE, reason: 'Omar', at: 5000 })
 		expect(dropOldOffers(w, 5000 + endedShownMs - 1).offers).toHaveLength(1)
 		expect(dropOldOffers(w, 5000 + endedShownMs).offers).toHaveLength(0)
@@ -81,7 +129,14 @@ describe('a call', () => {
 		expect(liveCall(w)?.marks.find((m) => m.kind === 'held')).toMatchObject({ at: 10_000, ms: 38_000 })
 	})
 	it('the answer of the RPC before the event gives the same', () => {
-		const held = create(CallSchema, { interactionId: 'i1', state: CallState.HELD, heldSince: at(10_050), holds: 1, answeredAt: at(2000), recording: RecordingState.ON })
+		const held = create(CallSchema, {
+			interactionId: 'i1',
+			state: CallState.HELD,
+			heldSince: at(10_050),
+			holds: 1,
+			answeredAt: at(2000),
+			recording: RecordingState.ON,
+		})
 		let w = setCall(up, held)
 		expect(liveCall(w)?.phase).toBe('held')
 		w = apply(w, CallHeldSchema, { meta: meta(10_000) })
@@ -128,7 +183,14 @@ describe('snapshots', () => {
 		expect(w.order).toEqual(['i2'])
 	})
 	it('offers are found again after a reload, and lost ones go', () => {
-		const call = create(CallSchema, { interactionId: 'i7', offerId: 'o7', state: CallState.OFFERED, offerDeadline: at(30_000), customerNumber: '+39', queueName: 'Sales' })
+		const call = create(CallSchema, {
+			interactionId: 'i7',
+			offerId: 'o7',
+			state: CallState.OFFERED,
+			offerDeadline: at(30_000),
+			customerNumber: '+39',
+			queueName: 'Sales',
+		})
 		const w = setCalls(offered(emptyWork(me)), [call], 20_000)
 		expect(w.offers).toMatchObject([{ offerId: 'o7', ringMs: 10_000, queueName: 'Sales' }])
 		expect(setCalls(w, [], 21_000).offers).toEqual([])

@@ -2,7 +2,12 @@ import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { describe, expect, it } from 'vitest'
 import { AgentState } from '../../src/gen/parley/acd/v1/acd_pb.js'
-import { AgentFiguresSchema, QueueFiguresSchema, SegmentKind, SegmentSchema } from '../../src/gen/parley/report/v1/report_pb.js'
+import {
+	AgentFiguresSchema,
+	QueueFiguresSchema,
+	SegmentKind,
+	SegmentSchema,
+} from '../../src/gen/parley/report/v1/report_pb.js'
 import { RecordingSchema } from '../../src/gen/parley/voice/v1/voice_pb.js'
 import { arrange, type Order, vanishMs } from '../../src/parts/freeze.ts'
 import { gaps } from '../../src/pages/history/Player.tsx'
@@ -31,7 +36,10 @@ describe('the order of a live table', () => {
 		expect(arrange(o, ['c', 'a', 'b'], key, false, 2)).toMatchObject({ keys: ['c', 'a', 'b'], changed: false })
 	})
 	it('puts new rows below while a hand is near', () => {
-		expect(arrange(shown, ['x', 'a', 'b', 'c'], key, true, 1)).toMatchObject({ keys: ['a', 'b', 'c', 'x'], changed: true })
+		expect(arrange(shown, ['x', 'a', 'b', 'c'], key, true, 1)).toMatchObject({
+			keys: ['a', 'b', 'c', 'x'],
+			changed: true,
+		})
 	})
 	it('greys a vanished row in its place for 3 s', () => {
 		for (const frozen of [true, false]) {
@@ -55,15 +63,22 @@ describe('the order of a live table', () => {
 			expect(new Set(o.keys).size).toBe(o.keys.length)
 			for (const d of data) expect(o.keys).toContain(d)
 			for (const k of o.keys) expect(data.includes(k) || o.gone.has(k)).toBe(true)
-			if (frozen) expect(o.keys.filter((k) => before.keys.includes(k))).toEqual(before.keys.filter((k) => o.keys.includes(k)))
+			if (frozen)
+				expect(o.keys.filter((k) => before.keys.includes(k))).toEqual(before.keys.filter((k) => o.keys.includes(k)))
 		}
 	})
 })
 
 describe('the offer stack', () => {
-	const offer = (id: string, channel: Channel, ended = false): Offer => ({ offerId: id, channel, ended: ended ? { outcome: 0, reason: '', at: 0 } : undefined }) as Offer
+	const offer = (id: string, channel: Channel, ended = false): Offer =>
+		({ offerId: id, channel, ended: ended ? { outcome: 0, reason: '', at: 0 } : undefined }) as Offer
 	it('has voice first, then the oldest, ended ones last', () => {
-		const list = [offer('chat', Channel.CHAT), offer('old', Channel.VOICE, true), offer('v1', Channel.VOICE), offer('v2', Channel.VOICE)]
+		const list = [
+			offer('chat', Channel.CHAT),
+			offer('old', Channel.VOICE, true),
+			offer('v1', Channel.VOICE),
+			offer('v2', Channel.VOICE),
+		]
 		expect(stack(list).map((o) => o.offerId)).toEqual(['v1', 'v2', 'chat', 'old'])
 	})
 })
@@ -71,7 +86,13 @@ describe('the offer stack', () => {
 describe('the link', () => {
 	it('is stale after 8 s of silence and down after 30', () => {
 		const l = heard(freshLink(0), 100, 5000)
-		expect([100, 8099, 8100, 30_099, 30_100].map((now) => linkState(l, now))).toEqual(['live', 'live', 'stale', 'stale', 'down'])
+		expect([100, 8099, 8100, 30_099, 30_100].map((now) => linkState(l, now))).toEqual([
+			'live',
+			'live',
+			'stale',
+			'stale',
+			'down',
+		])
 		expect(linkState(freshLink(0), 100)).toBe('starting')
 	})
 	it('says after a gap how many events were caught up, and no more when that is old', () => {
@@ -85,7 +106,14 @@ describe('the link', () => {
 	})
 	it('reads the time of a beat in any of its forms', () => {
 		const ms = Date.UTC(2026, 10, 22, 15, 59, 4)
-		for (const form of ['{"time":"2026-11-22T15:59:04Z"}', '"2026-11-22T15:59:04Z"', '2026-11-22T15:59:04Z', String(ms), `${ms}000`, `{"time":${ms}}`])
+		for (const form of [
+			'{"time":"2026-11-22T15:59:04Z"}',
+			'"2026-11-22T15:59:04Z"',
+			'2026-11-22T15:59:04Z',
+			String(ms),
+			`${ms}000`,
+			`{"time":${ms}}`,
+		])
 			expect(beatTime(form), form).toBe(ms)
 		for (const odd of ['', '{}', 'null', 'soon', '[]', '{']) expect(beatTime(odd), odd).toBeUndefined()
 	})
@@ -94,24 +122,55 @@ describe('the link', () => {
 		expect(decode(frame('{"type":"parley.future.v1.Thing","event":{}}'))).toBeUndefined()
 		expect(decode(frame('{"type":"parley.acd.v1.OfferEnded","event":{"meta":7}}'))).toBeUndefined()
 		expect(decode(frame('not json'))).toBeUndefined()
-		expect(decode(frame('{"type":"parley.acd.v1.OfferEnded","event":{"offerId":"o","newField":1}}'))).toMatchObject({ offerId: 'o' })
+		expect(decode(frame('{"type":"parley.acd.v1.OfferEnded","event":{"offerId":"o","newField":1}}'))).toMatchObject({
+			offerId: 'o',
+		})
 	})
 })
 
 describe('the live page', () => {
 	const q = (name: string, pct100: number, target: number, since?: number) =>
-		queueRow(create(QueueFiguresSchema, { queueId: name, queueName: name, serviceLevelPct100: pct100, serviceLevelTargetPct: target, longestSince: since ? timestampFromMs(since) : undefined, offeredToday: 10n, abandonedToday: 1n }))
+		queueRow(
+			create(QueueFiguresSchema, {
+				queueId: name,
+				queueName: name,
+				serviceLevelPct100: pct100,
+				serviceLevelTargetPct: target,
+				longestSince: since ? timestampFromMs(since) : undefined,
+				offeredToday: 10n,
+				abandonedToday: 1n,
+			}),
+		)
 	it('has the worst queue first: what misses its target most, then who waits longest', () => {
-		const rows = worstFirst([q('calm', 9000, 80), q('waits', 9000, 80, 1000), q('bad', 6100, 80), q('worse', 4000, 80), q('new', -1, 80)])
+		const rows = worstFirst([
+			q('calm', 9000, 80),
+			q('waits', 9000, 80, 1000),
+			q('bad', 6100, 80),
+			q('worse', 4000, 80),
+			q('new', -1, 80),
+		])
 		expect(rows.map((r) => r.name)).toEqual(['worse', 'bad', 'waits', 'calm', 'new'])
 		expect(rows.filter((r) => r.misses).map((r) => r.name)).toEqual(['worse', 'bad'])
 	})
 	it('sums nothing as nothing', () => {
-		expect(totals([], [])).toMatchObject({ waiting: 0, level: undefined, occupancy: undefined, longest: undefined, signedIn: 0 })
+		expect(totals([], [])).toMatchObject({
+			waiting: 0,
+			level: undefined,
+			occupancy: undefined,
+			longest: undefined,
+			signedIn: 0,
+		})
 	})
 	it('knows who is over a limit: pauses by reason, wrap-up by its end', () => {
 		const a = (id: string, state: AgentState, more: object = {}) =>
-			agentRow(create(AgentFiguresSchema, { agentId: id, agentName: id, status: { state, since: timestampFromMs(0), ...more } }), new Map([['break', 900_000]]))
+			agentRow(
+				create(AgentFiguresSchema, {
+					agentId: id,
+					agentName: id,
+					status: { state, since: timestampFromMs(0), ...more },
+				}),
+				new Map([['break', 900_000]]),
+			)
 		const pause = a('pause', AgentState.PAUSED, { pauseReasonId: 'break' })
 		expect(overLimit(pause, 900_000)).toBe(false)
 		expect(overLimit(pause, 900_001)).toBe(true)
@@ -119,15 +178,29 @@ describe('the live page', () => {
 		expect(overLimit(free, 1e12)).toBe(false)
 		const wrap = a('wrap', AgentState.WRAP_UP, { wrapUpUntil: timestampFromMs(45_000) })
 		expect(overLimit(wrap, 45_001)).toBe(true)
-		expect(overLimitFirst([free, a('ready', AgentState.READY), pause], 1e6).map((r) => r.id)).toEqual(['pause', 'free', 'ready'])
+		expect(overLimitFirst([free, a('ready', AgentState.READY), pause], 1e6).map((r) => r.id)).toEqual([
+			'pause',
+			'free',
+			'ready',
+		])
 	})
 })
 
 describe('history', () => {
 	const s = (kind: SegmentKind, from: number, to?: number) =>
-		create(SegmentSchema, { kind, startedAt: timestampFromMs(from), endedAt: to === undefined ? undefined : timestampFromMs(to) })
+		create(SegmentSchema, {
+			kind,
+			startedAt: timestampFromMs(from),
+			endedAt: to === undefined ? undefined : timestampFromMs(to),
+		})
 	it('the strip cuts talk by its holds and leaves rings inside their queue out', () => {
-		const parts = strip([s(SegmentKind.QUEUE, 0, 10), s(SegmentKind.RING, 5, 10), s(SegmentKind.TALK, 10, 100), s(SegmentKind.HOLD, 40, 60), s(SegmentKind.WRAP_UP, 100)])
+		const parts = strip([
+			s(SegmentKind.QUEUE, 0, 10),
+			s(SegmentKind.RING, 5, 10),
+			s(SegmentKind.TALK, 10, 100),
+			s(SegmentKind.HOLD, 40, 60),
+			s(SegmentKind.WRAP_UP, 100),
+		])
 		expect(parts.map((p) => [SegmentKind[p.segment.kind], p.from, p.ms, p.open])).toEqual([
 			['QUEUE', 0, 10, false],
 			['TALK', 10, 30, false],
@@ -168,7 +241,8 @@ describe('small things', () => {
 		expect(judge(base, { ...base, received: 100, rttMs: 900 })).toMatchObject({ level: 'poor', cause: 'delay' })
 	})
 	it('keys have one name on every keyboard', () => {
-		const k = (o: Partial<KeyboardEvent>) => keyName({ key: '', code: '', ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...o })
+		const k = (o: Partial<KeyboardEvent>) =>
+			keyName({ key: '', code: '', ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...o })
 		expect(k({ key: 'F2', code: 'F2' })).toBe('F2')
 		expect(k({ key: 'F2', code: 'F2', shiftKey: true })).toBe('Shift+F2')
 		expect(k({ key: '≈', code: 'KeyX', altKey: true })).toBe('Alt+X')

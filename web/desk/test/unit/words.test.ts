@@ -32,7 +32,14 @@ describe('figures', () => {
 		setRegion('', '')
 	})
 	it('initials come from first and last word in any script', () => {
-		expect(['Giulia Ferraro', 'Anna Maria De Blasi', 'Øystein', '', '+39 347', '李 明'].map(initials)).toEqual(['GF', 'AB', 'Ø', '', '', '李明'])
+		expect(['Giulia Ferraro', 'Anna Maria De Blasi', 'Øystein', '', '+39 347', '李 明'].map(initials)).toEqual([
+			'GF',
+			'AB',
+			'Ø',
+			'',
+			'',
+			'李明',
+		])
 	})
 })
 
@@ -40,11 +47,26 @@ describe('sentences', () => {
 	it('values and plurals are filled in, nested as deep as sentences go', () => {
 		expect(icu('{n} waiting, longest {time}', { n: 3, time: '0:14' }, 'en')).toBe('3 waiting, longest 0:14')
 		const calls = '{n, plural, =0 {Nothing.} one {# call with {who}} other {# calls with {who}}}!'
-		expect([0, 1, 2].map((n) => icu(calls, { n, who: 'Ada' }, 'en'))).toEqual(['Nothing.!', '1 call with Ada!', '2 calls with Ada!'])
+		expect([0, 1, 2].map((n) => icu(calls, { n, who: 'Ada' }, 'en'))).toEqual([
+			'Nothing.!',
+			'1 call with Ada!',
+			'2 calls with Ada!',
+		])
 		expect(icu('{n, plural, one {a} few {b} other {c}}', { n: 3 }, 'pl')).toBe('b')
 	})
 	it('what is not understood is shown, never thrown', () => {
-		for (const odd of ['{', '}', '{n', '{n, plural', '{n, plural, one', '{n, plural, one {a', '{a b}', '#', "it's {x}", '{n, select, a {b}}'])
+		for (const odd of [
+			'{',
+			'}',
+			'{n',
+			'{n, plural',
+			'{n, plural, one',
+			'{n, plural, one {a',
+			'{a b}',
+			'#',
+			"it's {x}",
+			'{n, select, a {b}}',
+		])
 			expect(typeof icu(odd, {}, 'en')).toBe('string')
 	})
 
@@ -55,7 +77,9 @@ describe('sentences', () => {
 			return n === 'gen' ? [] : statSync(p).isDirectory() ? files(p) : /\.tsx?$/.test(n) ? [p] : []
 		})
 	const keys = new Set(
-		files(root).flatMap((f) => [...readFileSync(f, 'utf8').matchAll(/\bt\(\s*'((?:[^'\\]|\\.)+)'/g)].map((m) => m[1]!.replace(/\\'/g, "'"))),
+		files(root).flatMap((f) =>
+			[...readFileSync(f, 'utf8').matchAll(/\bt\(\s*'((?:[^'\\]|\\.)+)'/g)].map((m) => m[1]!.replace(/\\'/g, "'")),
+		),
 	)
 	const translated = it_ as Record<string, string>
 	const names = (s: string) => [...new Set([...s.matchAll(/\{\s*(\w+)\s*[},]/g)].map((m) => m[1]))].sort()
@@ -67,7 +91,9 @@ describe('sentences', () => {
 	it('a translation uses the same values as its sentence', () => {
 		for (const [k, v] of Object.entries(translated)) {
 			const plural = /, plural,/.test(k)
-			expect(plural ? names(v).filter((n) => names(k).includes(n)) : names(v), k).toEqual(plural ? expect.arrayContaining([]) : names(k))
+			expect(plural ? names(v).filter((n) => names(k).includes(n)) : names(v), k).toEqual(
+				plural ? expect.arrayContaining([]) : names(k),
+			)
 		}
 	})
 })

@@ -137,7 +137,8 @@ export function course(item: Item): Mark[] {
 	const marks = item.marks.filter((m) => m.kind !== 'resumed')
 	if (item.startedAt) marks.push({ kind: 'started', at: item.startedAt })
 	if (item.queuedAt) marks.push({ kind: 'queued', at: item.queuedAt })
-	if (item.answeredAt && !marks.some((m) => m.kind === 'answered')) marks.push({ kind: 'answered', at: item.answeredAt })
+	if (item.answeredAt && !marks.some((m) => m.kind === 'answered'))
+		marks.push({ kind: 'answered', at: item.answeredAt })
 	const rank: MarkKind[] = ['started', 'queued', 'answered', 'held']
 	return marks.sort((a, b) => a.at - b.at || rank.indexOf(a.kind) - rank.indexOf(b.kind))
 }

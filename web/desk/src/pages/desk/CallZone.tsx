@@ -175,15 +175,36 @@ function CallBar({ call, toList }: { call: Item; toList: () => void }) {
 					onClick={doHold}
 					keys="F9"
 				/>
-				<Popover opened={pad} onChange={setPad} position="bottom" classNames={{ dropdown: 'pop' }} trapFocus returnFocus>
+				<Popover
+					opened={pad}
+					onChange={setPad}
+					position="bottom"
+					classNames={{ dropdown: 'pop' }}
+					trapFocus
+					returnFocus
+				>
 					<Popover.Target>
-						<Control Icon={IconDialpad} word={t('Keypad')} aria-expanded={pad} disabled={!up} onClick={() => setPad((p) => !p)} keys="F4" />
+						<Control
+							Icon={IconDialpad}
+							word={t('Keypad')}
+							aria-expanded={pad}
+							disabled={!up}
+							onClick={() => setPad((p) => !p)}
+							keys="F4"
+						/>
 					</Popover.Target>
 					<Popover.Dropdown aria-label={t('Keypad')}>
 						<Keypad call={call} />
 					</Popover.Dropdown>
 				</Popover>
-				<Popover opened={moving} onChange={setMoving} position="bottom-end" classNames={{ dropdown: 'pop flush' }} trapFocus returnFocus>
+				<Popover
+					opened={moving}
+					onChange={setMoving}
+					position="bottom-end"
+					classNames={{ dropdown: 'pop flush' }}
+					trapFocus
+					returnFocus
+				>
 					<Popover.Target>
 						<Control
 							Icon={IconTransfer}
@@ -250,7 +271,10 @@ function RecordingChip({ call }: { call: Item }) {
 	const heldLine = call.holds
 		? call.heldSince
 			? t('{n, plural, one {Held once} other {Held # times}}', { n: call.holds })
-			: t('{n, plural, one {Held {time} once} other {Held {time} in # times}}', { n: call.holds, time: length(call.heldMs) })
+			: t('{n, plural, one {Held {time} once} other {Held {time} in # times}}', {
+					n: call.holds,
+					time: length(call.heldMs),
+				})
 		: ''
 	const look = {
 		on: ['bad', IconCircle, t('Recording')] as const,

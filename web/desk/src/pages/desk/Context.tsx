@@ -8,7 +8,8 @@ import { length, when } from '../../words/format.ts'
 import { useEarlier } from './OfferStack.tsx'
 
 /** What is known of the person on the line, and what was before. */
-type Known = Pick<Item, 'name' | 'number' | 'queueName' | 'queuedAt'> & Partial<Pick<Item, 'dialled' | 'answeredAt' | 'id'>>
+type Known = Pick<Item, 'name' | 'number' | 'queueName' | 'queuedAt'> &
+	Partial<Pick<Item, 'dialled' | 'answeredAt' | 'id'>>
 export function Context({ item }: { item: Known & { interactionId?: string } }) {
 	const { t } = useTranslation()
 	const earlier = useEarlier(item.number, item.id ?? item.interactionId ?? '')
@@ -71,7 +72,9 @@ export function Context({ item }: { item: Known & { interactionId?: string } }) 
 						<Link to="/history" search={{ id: e.id, q: item.number, period: '30d' }} className="tl" key={e.id}>
 							<ChannelTile channel={e.channel} small />
 							<span className="m el">
-								{[t('Call'), e.queueName || (e.direction === Direction.OUTBOUND ? t('outbound') : '')].filter(Boolean).join(' · ')}
+								{[t('Call'), e.queueName || (e.direction === Direction.OUTBOUND ? t('outbound') : '')]
+									.filter(Boolean)
+									.join(' · ')}
 							</span>
 							<span className="xs i3">
 								<Moment at={e.startedAt} show={(at) => when(at, now)} />

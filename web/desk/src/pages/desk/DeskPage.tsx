@@ -18,6 +18,7 @@ import { Context } from './Context.tsx'
 import { OfferStack, stack } from './OfferStack.tsx'
 import { WorkList } from './WorkList.tsx'
 import './desk.css'
+import './desk-phone.css'
 
 const route = getRouteApi('/desk')
 
@@ -31,7 +32,13 @@ export function DeskPage() {
 	const { item: wanted } = route.useSearch()
 	const go = route.useNavigate()
 	const work = useWork(
-		useShallow((w) => ({ items: w.items, order: w.order, status: w.status, loaded: w.loaded, reasons: w.pauseReasons })),
+		useShallow((w) => ({
+			items: w.items,
+			order: w.order,
+			status: w.status,
+			loaded: w.loaded,
+			reasons: w.pauseReasons,
+		})),
 	)
 	const items = work.order.map((id) => work.items[id]).filter((i): i is Item => !!i)
 	const chosen = pick(items, wanted)
@@ -77,7 +84,12 @@ export function DeskPage() {
 	const call = liveCall({ items: work.items, order: work.order } as never)
 	if (!work.loaded) return <main className="desk" id="main" />
 	return (
-		<main className={`desk${stale ? ' stale-desk' : ''}`} id="main" data-pane={chosen && listed !== chosen.id ? 'item' : 'list'} data-empty={items.length ? undefined : ''}>
+		<main
+			className={`desk${stale ? ' stale-desk' : ''}`}
+			id="main"
+			data-pane={chosen && listed !== chosen.id ? 'item' : 'list'}
+			data-empty={items.length ? undefined : ''}
+		>
 			<h1 className="hid">{t('Desk')}</h1>
 			<WorkList
 				items={items}
@@ -147,7 +159,9 @@ function Idle() {
 					Icon={status.missed ? IconAlertTriangle : IconPlayerPause}
 					look={status.missed ? 'bad' : 'pause'}
 					title={status.missed ? t('Paused: a call was not answered') : t('You are paused')}
-					text={status.missed ? t('No calls are offered until you are back.') : t('Calls go to your colleagues meanwhile.')}
+					text={
+						status.missed ? t('No calls are offered until you are back.') : t('Calls go to your colleagues meanwhile.')
+					}
 				>
 					<button type="button" className="btn sm p" onClick={() => void run(() => setMyState(AgentState.READY))}>
 						<IconCircleCheck className="i" aria-hidden />

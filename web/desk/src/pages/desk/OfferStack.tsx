@@ -17,7 +17,10 @@ import { secondsLeft, when } from '../../words/format.ts'
 /** Voice first, then the oldest; what has ended is below what rings. */
 export function stack(offers: Offer[]): Offer[] {
 	const rank = (o: Offer) => (o.ended ? 2 : 0) + (o.channel === Channel.VOICE ? 0 : 1)
-	return offers.map((o, i) => ({ o, i })).sort((a, b) => rank(a.o) - rank(b.o) || a.i - b.i).map(({ o }) => o)
+	return offers
+		.map((o, i) => ({ o, i }))
+		.sort((a, b) => rank(a.o) - rank(b.o) || a.i - b.i)
+		.map(({ o }) => o)
 }
 
 export function OfferStack() {

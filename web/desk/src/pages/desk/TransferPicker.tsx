@@ -42,7 +42,10 @@ function useChoices(): Choice[] {
 			const s = live.agents[id]?.status?.state
 			return s === AgentState.READY ? 0 : s === undefined || s === AgentState.OFFLINE ? 2 : 1
 		}
-		const a = (agents.data?.agents ?? Object.values(live.agents).map((x) => ({ id: x.agentId, name: x.agentName, enabled: true })))
+		const a = (
+			agents.data?.agents ??
+			Object.values(live.agents).map((x) => ({ id: x.agentId, name: x.agentName, enabled: true }))
+		)
 			.filter((x) => x.enabled && x.id !== me)
 			.sort((x, y) => free(x.id) - free(y.id) || x.name.localeCompare(y.name))
 			.map((x): Choice => ({ kind: 'agent', value: x.id, name: x.name, Icon: IconUser }))
@@ -135,7 +138,15 @@ export default function TransferPicker({ call, close }: { call: Item; close: () 
 			)}
 			<div className="list" role="listbox" id="transfer-list" aria-label={t('Transfer to')} ref={list}>
 				{shown.map((c, i) => (
-					<Row key={c.kind + c.value} id={`tr-${i}`} choice={c} on={i === on} pick={() => setAt(i)} send={() => send(c)} busy={busy} />
+					<Row
+						key={c.kind + c.value}
+						id={`tr-${i}`}
+						choice={c}
+						on={i === on}
+						pick={() => setAt(i)}
+						send={() => send(c)}
+						busy={busy}
+					/>
 				))}
 			</div>
 			{!shown.length && (
@@ -156,7 +167,14 @@ export default function TransferPicker({ call, close }: { call: Item; close: () 
 	)
 }
 
-function Row({ id, choice, on, pick, send, busy }: {
+function Row({
+	id,
+	choice,
+	on,
+	pick,
+	send,
+	busy,
+}: {
 	id: string
 	choice: Choice
 	on: boolean
@@ -173,7 +191,11 @@ function Row({ id, choice, on, pick, send, busy }: {
 				<span className="m el">
 					<bdi>{choice.name}</bdi>
 				</span>
-				{choice.kind === 'queue' ? <QueueLine id={choice.value} /> : choice.kind === 'agent' ? <AgentLine id={choice.value} /> : null}
+				{choice.kind === 'queue' ? (
+					<QueueLine id={choice.value} />
+				) : choice.kind === 'agent' ? (
+					<AgentLine id={choice.value} />
+				) : null}
 			</div>
 			{on ? (
 				<span className={`btn sm p${busy ? ' slow' : ''}`} aria-hidden>

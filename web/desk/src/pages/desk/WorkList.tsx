@@ -61,7 +61,14 @@ function Card({ item, on, choose }: { item: Item; on: boolean; choose: (id: stri
 	const { t } = useTranslation()
 	const wrapUntil = useWork((w) => (w.status?.interactionIds.includes(item.id) ? w.status.wrapUpUntil : undefined))
 	return (
-		<button type="button" role="tab" aria-selected={on} tabIndex={on ? 0 : -1} className="wi" onClick={() => choose(item.id)}>
+		<button
+			type="button"
+			role="tab"
+			aria-selected={on}
+			tabIndex={on ? 0 : -1}
+			className="wi"
+			onClick={() => choose(item.id)}
+		>
 			<ChannelTile channel={item.channel} />
 			<span className="col sp g2">
 				<span className="row g6">
@@ -90,7 +97,9 @@ function Card({ item, on, choose }: { item: Item; on: boolean; choose: (id: stri
 /** The last line of a card: how it stands. */
 function useLine(item: Item): string {
 	const { t } = useTranslation()
-	const recording = { on: t('recording'), paused: t('recording paused'), failed: t('recording failed'), off: '' }[item.recording]
+	const recording = { on: t('recording'), paused: t('recording paused'), failed: t('recording failed'), off: '' }[
+		item.recording
+	]
 	const state = {
 		dialling: t('Dialling'),
 		talking: t('On call'),

@@ -41,7 +41,11 @@ export function Detail({ id, at, back }: { id: string; at: number | undefined; b
 			<div style={{ padding: 12 }}>
 				<Failed
 					title={t('This call cannot be shown')}
-					text={codeOf(one.error) === Code.NotFound ? t('It is not in the history, or it is not open to your role.') : explain(one.error)}
+					text={
+						codeOf(one.error) === Code.NotFound
+							? t('It is not in the history, or it is not open to your role.')
+							: explain(one.error)
+					}
 				>
 					<button type="button" className="btn sm" onClick={() => void one.refetch()}>
 						{t('Try again')}
@@ -193,7 +197,11 @@ function Segments({ i }: { i: Interaction }) {
 	return (
 		<ol className="segs" aria-label={t('Segments')} tabIndex={0}>
 			{parts.map((p) => (
-				<li key={`${p.segment.kind}${p.from}`} className={looks[p.segment.kind] ?? ''} style={{ flexGrow: Math.max(1, p.ms / 1000) }}>
+				<li
+					key={`${p.segment.kind}${p.from}`}
+					className={looks[p.segment.kind] ?? ''}
+					style={{ flexGrow: Math.max(1, p.ms / 1000) }}
+				>
 					<b>{name(p.segment)}</b>
 					<span className="num">{p.open ? t('going on') : length(p.ms)}</span>
 				</li>
@@ -234,7 +242,9 @@ function Course({ i }: { i: Interaction }) {
 					</span>
 					<span>
 						{name(p.segment)}
-						{p.segment.kind === SegmentKind.QUEUE && p.segment.queueName && <span className="i2"> · {p.segment.queueName}</span>}
+						{p.segment.kind === SegmentKind.QUEUE && p.segment.queueName && (
+							<span className="i2"> · {p.segment.queueName}</span>
+						)}
 						{p.segment.result && <span className="i2"> · {result(p.segment)}</span>}
 					</span>
 					<span className="num i3">{p.open ? t('going on') : length(p.ms)}</span>
@@ -251,7 +261,12 @@ function NoRecording({ list, open }: { list: Recording[]; open: boolean }) {
 	const [Icon, look, title, text] = failed
 		? ([IconAlertTriangle, 'bad', t('Recording failed'), failed.error || t('Media did not deliver it.')] as const)
 		: expected
-			? ([IconClock, 'busy', open ? t('Being recorded') : t('Recording is being checked'), t('It can be heard here as soon as it is verified.')] as const)
+			? ([
+					IconClock,
+					'busy',
+					open ? t('Being recorded') : t('Recording is being checked'),
+					t('It can be heard here as soon as it is verified.'),
+				] as const)
 			: ([IconPhone, 'off', t('Not recorded'), t('No recording was due for this call.')] as const)
 	return (
 		<div style={{ padding: '12px 12px 0' }}>
@@ -334,7 +349,11 @@ function Facts({ i }: { i: Interaction }) {
 				<>
 					<dt>{t('Recording')}</dt>
 					<dd className={`row g4 ${failed ? 'c-bad' : 'c-ready'}`}>
-						{failed ? <IconAlertTriangle className="i s16" aria-hidden /> : <IconShieldCheck className="i s16" aria-hidden />}
+						{failed ? (
+							<IconAlertTriangle className="i s16" aria-hidden />
+						) : (
+							<IconShieldCheck className="i s16" aria-hidden />
+						)}
 						{failed ? t('failed') : t('whole, encrypted')}
 					</dd>
 				</>
@@ -366,7 +385,12 @@ function Marks({ recording, seek }: { recording: Recording; seek: (ms: number) =
 	return (
 		<>
 			{recording.marks.map((m) => (
-				<button type="button" className="markrow" key={`${m.offsetMs}${m.kind}`} onClick={() => seek(Number(m.offsetMs))}>
+				<button
+					type="button"
+					className="markrow"
+					key={`${m.offsetMs}${m.kind}`}
+					onClick={() => seek(Number(m.offsetMs))}
+				>
 					<span className="num xs c-acc m" style={{ width: 34 }}>
 						{length(Number(m.offsetMs))}
 					</span>

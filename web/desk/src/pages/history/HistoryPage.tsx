@@ -74,7 +74,12 @@ export function HistoryPage() {
 					<Detail key={search.id} id={search.id} at={search.at} back={() => set({ id: undefined })} />
 				) : (
 					<div style={{ padding: 12 }}>
-						<Empty Icon={IconHistory} look="off" title={t('Choose a call')} text={t('Its course, recording and facts appear here.')} />
+						<Empty
+							Icon={IconHistory}
+							look="off"
+							title={t('Choose a call')}
+							text={t('Its course, recording and facts appear here.')}
+						/>
 					</div>
 				)}
 			</section>
@@ -124,7 +129,9 @@ function Head({ search, set, total, shown, more }: HeadProps) {
 				<select
 					aria-label={t('Period')}
 					value={search.period ?? '7d'}
-					onChange={(e) => set({ period: e.target.value === '7d' ? undefined : (e.target.value as HistorySearch['period']) })}
+					onChange={(e) =>
+						set({ period: e.target.value === '7d' ? undefined : (e.target.value as HistorySearch['period']) })
+					}
 				>
 					{periods.map((p) => (
 						<option key={p} value={p}>
@@ -135,10 +142,21 @@ function Head({ search, set, total, shown, more }: HeadProps) {
 			</label>
 			<label className="field sm" style={{ borderColor: 'var(--line2)', width: 190 }}>
 				<IconSearch className="i s14 i3" aria-hidden />
-				<input value={text} onChange={(e) => setText(e.target.value)} placeholder={t('Name or number')} aria-label={t('Name or number')} />
+				<input
+					value={text}
+					onChange={(e) => setText(e.target.value)}
+					placeholder={t('Name or number')}
+					aria-label={t('Name or number')}
+				/>
 			</label>
 			{chips.map(([key, icon, word]) => (
-				<button type="button" key={key} className="chip acc" onClick={() => set({ [key]: undefined })} aria-label={t('Remove filter {word}', { word })}>
+				<button
+					type="button"
+					key={key}
+					className="chip acc"
+					onClick={() => set({ [key]: undefined })}
+					aria-label={t('Remove filter {word}', { word })}
+				>
 					{icon}
 					{word}
 					<IconX className="i" aria-hidden />
@@ -154,23 +172,51 @@ function Head({ search, set, total, shown, more }: HeadProps) {
 				<Popover.Dropdown aria-label={t('Filter')}>
 					<div className="fpop">
 						{!!queues.data?.queues.length && (
-							<Choice label={t('Queue')} value={search.queue} set={(v) => set({ queue: v })} any={t('Any queue')} options={queues.data.queues.map((q) => [q.id, q.name])} />
+							<Choice
+								label={t('Queue')}
+								value={search.queue}
+								set={(v) => set({ queue: v })}
+								any={t('Any queue')}
+								options={queues.data.queues.map((q) => [q.id, q.name])}
+							/>
 						)}
 						{!!agents.data?.agents.length && (
-							<Choice label={t('Agent')} value={search.agent} set={(v) => set({ agent: v })} any={t('Anybody')} options={agents.data.agents.map((a) => [a.id, a.name])} />
+							<Choice
+								label={t('Agent')}
+								value={search.agent}
+								set={(v) => set({ agent: v })}
+								any={t('Anybody')}
+								options={agents.data.agents.map((a) => [a.id, a.name])}
+							/>
 						)}
-						<Choice label={t('Outcome')} value={search.outcome} set={(v) => set({ outcome: v })} any={t('Any outcome')} options={outcomes.map((o) => [o, outcomeWord(t, o)])} />
+						<Choice
+							label={t('Outcome')}
+							value={search.outcome}
+							set={(v) => set({ outcome: v })}
+							any={t('Any outcome')}
+							options={outcomes.map((o) => [o, outcomeWord(t, o)])}
+						/>
 					</div>
 				</Popover.Dropdown>
 			</Popover>
 			<span className="sp" />
 			<span className="i2 num nw" role="status">
-				{total >= 0 ? t('{n} found', { n: num(total) }) : more ? t('{n} and more', { n: num(shown) }) : t('{n} found', { n: num(shown) })}
+				{total >= 0
+					? t('{n} found', { n: num(total) })
+					: more
+						? t('{n} and more', { n: num(shown) })
+						: t('{n} found', { n: num(shown) })}
 			</span>
 		</div>
 	)
 }
-function Choice({ label, value, set, any, options }: {
+function Choice({
+	label,
+	value,
+	set,
+	any,
+	options,
+}: {
 	label: string
 	value: string | undefined
 	set: (v: string | undefined) => void
@@ -205,7 +251,12 @@ function List({ rows, chosen, pick, atEnd }: ListProps) {
 	const box = useRef<HTMLDivElement>(null)
 	const narrow = typeof matchMedia === 'function' && matchMedia('(max-width: 599px)').matches
 	const height = narrow ? 64 : 40
-	const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => height, overscan: 10 })
+	const virtual = useVirtualizer({
+		count: rows.length,
+		getScrollElement: () => box.current,
+		estimateSize: () => height,
+		overscan: 10,
+	})
 	const items = virtual.getVirtualItems()
 	const last = items[items.length - 1]?.index ?? 0
 	useEffect(() => {
@@ -225,7 +276,12 @@ function List({ rows, chosen, pick, atEnd }: ListProps) {
 	if (!rows.length)
 		return (
 			<div style={{ padding: 12 }} className="ls">
-				<Empty Icon={IconSearch} look="off" title={t('Nothing found')} text={t('Calls appear here a second after they end. Widen the period or remove a filter.')} />
+				<Empty
+					Icon={IconSearch}
+					look="off"
+					title={t('Nothing found')}
+					text={t('Calls appear here a second after they end. Widen the period or remove a filter.')}
+				/>
 			</div>
 		)
 	return (

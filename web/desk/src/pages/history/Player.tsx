@@ -1,7 +1,24 @@
 // The recording: two channels as a wave from peaks the server made, the sound as a file that is fetched in ranges. Nothing is decoded here.
-import { IconPlayerPauseFilled, IconPlayerPlayFilled, IconRewindBackward10, IconRewindForward10, IconVolume, IconVolumeOff } from '@tabler/icons-react'
+import {
+	IconPlayerPauseFilled,
+	IconPlayerPlayFilled,
+	IconRewindBackward10,
+	IconRewindForward10,
+	IconVolume,
+	IconVolumeOff,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, type PointerEvent, type Ref, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState } from 'react'
+import {
+	type KeyboardEvent,
+	type PointerEvent,
+	type Ref,
+	useCallback,
+	useEffect,
+	useImperativeHandle,
+	useMemo,
+	useRef,
+	useState,
+} from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Recording } from '../../gen/parley/voice/v1/voice_pb.js'
 import { Failed } from '../../parts/parts.tsx'
@@ -45,7 +62,15 @@ export function gaps(recording: Recording, total: number): Gap[] {
 	return out
 }
 
-export function Player({ recording, startAt, ref }: { recording: Recording; startAt: number | undefined; ref: Ref<PlayerHandle> }) {
+export function Player({
+	recording,
+	startAt,
+	ref,
+}: {
+	recording: Recording
+	startAt: number | undefined
+	ref: Ref<PlayerHandle>
+}) {
 	const { t } = useTranslation()
 	const audio = useRef<HTMLAudioElement>(null)
 	const [at, setAt] = useState(startAt ?? 0)
@@ -161,7 +186,10 @@ export function Player({ recording, startAt, ref }: { recording: Recording; star
 			</div>
 			{failed && (
 				<div style={{ padding: '8px 0 0' }}>
-					<Failed title={t('The recording cannot be played')} text={t('Its file did not come. It may be moved or not open to your role.')} />
+					<Failed
+						title={t('The recording cannot be played')}
+						text={t('Its file did not come. It may be moved or not open to your role.')}
+					/>
 				</div>
 			)}
 			<div className="row plbar">
@@ -173,17 +201,31 @@ export function Player({ recording, startAt, ref }: { recording: Recording; star
 					<IconRewindBackward10 className="i" aria-hidden />
 				</button>
 				<button type="button" className="pp" aria-label={playing ? t('Pause') : t('Play')} onClick={toggle}>
-					{playing ? <IconPlayerPauseFilled className="i" aria-hidden /> : <IconPlayerPlayFilled className="i" aria-hidden />}
+					{playing ? (
+						<IconPlayerPauseFilled className="i" aria-hidden />
+					) : (
+						<IconPlayerPlayFilled className="i" aria-hidden />
+					)}
 				</button>
 				<button type="button" className="ib" aria-label={t('Forward 10 seconds')} onClick={() => seek(at + 10000)}>
 					<IconRewindForward10 className="i" aria-hidden />
 				</button>
-				<button type="button" className="btn sm num" aria-label={t('Speed {x}', { x: decimal(speed, speed % 1 ? 2 : 0) })} onClick={faster}>
+				<button
+					type="button"
+					className="btn sm num"
+					aria-label={t('Speed {x}', { x: decimal(speed, speed % 1 ? 2 : 0) })}
+					onClick={faster}
+				>
 					{decimal(speed, speed % 1 ? 2 : 0)}×
 				</button>
 				<span className="sp" />
 				<span className="xs i3">{t('Listening is logged')}</span>
-				<button type="button" className="ib" aria-label={muted ? t('Sound on') : t('Sound off')} onClick={() => setMuted((m) => !m)}>
+				<button
+					type="button"
+					className="ib"
+					aria-label={muted ? t('Sound on') : t('Sound off')}
+					onClick={() => setMuted((m) => !m)}
+				>
 					{muted ? <IconVolumeOff className="i" aria-hidden /> : <IconVolume className="i" aria-hidden />}
 				</button>
 			</div>

@@ -1,6 +1,15 @@
 import type { TFunction } from 'i18next'
 
-export const outcomes = ['answered', 'abandoned-menu', 'abandoned-queue', 'timeout', 'self-service', 'no-route', 'failed', 'open'] as const
+export const outcomes = [
+	'answered',
+	'abandoned-menu',
+	'abandoned-queue',
+	'timeout',
+	'self-service',
+	'no-route',
+	'failed',
+	'open',
+] as const
 
 /** The ledger's word for how an interaction went, in ours. */
 export function outcomeWord(t: TFunction, outcome: string): string {

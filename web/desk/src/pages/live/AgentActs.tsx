@@ -28,7 +28,8 @@ export function AgentActs({ row }: { row: AgentRow }) {
 	})
 	if (!steer) return null
 	const before = { state: row.state, reason: row.status?.pauseReasonId ?? '' }
-	const set = (state: AgentState, pauseReasonId = '') => rpc.agents.setAgentState({ agentId: row.id, state, pauseReasonId })
+	const set = (state: AgentState, pauseReasonId = '') =>
+		rpc.agents.setAgentState({ agentId: row.id, state, pauseReasonId })
 	const act = async (state: AgentState, reason: string, done: string) => {
 		if (!(await run(() => set(state, reason)))) return
 		const back = before.state === AgentState.READY || before.state === AgentState.PAUSED
@@ -92,28 +93,28 @@ export function AgentActs({ row }: { row: AgentRow }) {
 				</Menu.Dropdown>
 			</Menu>
 			{asking && (
-			<Layer close={() => ask(false)} title={t('Sign out {name}?', { name: row.name })}>
-				<p className="i2" style={{ marginBottom: 14 }}>
-					{row.state === AgentState.ON_CONTACT
-						? t('The call in hand goes on and ends as usual. No more calls are offered after it.')
-						: t('No more calls are offered until {name} starts work again.', { name: row.name })}
-				</p>
-				<div className="row" style={{ justifyContent: 'flex-end' }}>
-					<button type="button" className="btn" data-autofocus onClick={() => ask(false)}>
-						{t('Keep signed in')}
-					</button>
-					<button
-						type="button"
-						className="btn no"
-						onClick={() => {
-							ask(false)
-							void act(AgentState.OFFLINE, '', t('{name} is signed out', { name: row.name }))
-						}}
-					>
-						{t('Sign out')}
-					</button>
-				</div>
-			</Layer>
+				<Layer close={() => ask(false)} title={t('Sign out {name}?', { name: row.name })}>
+					<p className="i2" style={{ marginBottom: 14 }}>
+						{row.state === AgentState.ON_CONTACT
+							? t('The call in hand goes on and ends as usual. No more calls are offered after it.')
+							: t('No more calls are offered until {name} starts work again.', { name: row.name })}
+					</p>
+					<div className="row" style={{ justifyContent: 'flex-end' }}>
+						<button type="button" className="btn" data-autofocus onClick={() => ask(false)}>
+							{t('Keep signed in')}
+						</button>
+						<button
+							type="button"
+							className="btn no"
+							onClick={() => {
+								ask(false)
+								void act(AgentState.OFFLINE, '', t('{name} is signed out', { name: row.name }))
+							}}
+						>
+							{t('Sign out')}
+						</button>
+					</div>
+				</Layer>
 			)}
 		</>
 	)

@@ -15,7 +15,20 @@ import { getRouteApi } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { type Column, LiveTable } from '../../parts/LiveTable.tsx'
-import { Avatar, ChannelTile, Empty, Loading, Phone, Since, SlBar, Spark, StateChip, Stopped, usePageSecond, Who } from '../../parts/parts.tsx'
+import {
+	Avatar,
+	ChannelTile,
+	Empty,
+	Loading,
+	Phone,
+	Since,
+	SlBar,
+	Spark,
+	StateChip,
+	Stopped,
+	usePageSecond,
+	Who,
+} from '../../parts/parts.tsx'
 import type { LiveSearch } from '../../router.tsx'
 import { useStale } from '../../shell/Banner.tsx'
 import { ms } from '../../state/fold.ts'
@@ -25,7 +38,17 @@ import { may, useLive, useSession, useTaste } from '../../state/stores.ts'
 import { useLink } from '../../stream/link.ts'
 import { length, num, pct, unknown } from '../../words/format.ts'
 import { AgentActs } from './AgentActs.tsx'
-import { type AgentRow, agentRow, overLimit, overLimitFirst, type QueueRow, queueRow, totals, type Totals, worstFirst } from './figures.ts'
+import {
+	type AgentRow,
+	agentRow,
+	overLimit,
+	overLimitFirst,
+	type QueueRow,
+	queueRow,
+	totals,
+	type Totals,
+	worstFirst,
+} from './figures.ts'
 import './live.css'
 
 const route = getRouteApi('/live')
@@ -60,6 +83,7 @@ export function LivePage() {
 	const names = useMemo(() => new Map(rows.map((r) => [r.id, r.name])), [rows])
 	const worst = rows.find((r) => r.misses)
 	const [closed, close] = useState('')
+	const attention = worst && closed !== worst.id ? worst : undefined
 	const chosen = rows.find((r) => r.id === search.queue) ?? rows.find((r) => r.f.waiting > 0) ?? rows[0]
 	if (!loaded)
 		return (
@@ -69,23 +93,23 @@ export function LivePage() {
 		)
 	return (
 		<Stopped value={stale ? figuresAt : undefined}>
-		<main className={`live${stale ? ' stale' : ''}`} id="main">
-			<h1 className="hid">{t('Live')}</h1>
-			<Kpis s={sums} />
-			{worst && closed !== worst.id && (
-				<Attention
-					row={worst}
-					within={config.data?.queues.find((q) => q.id === worst.id)?.serviceLevelMs ?? 0}
-					show={() => set({ of: worst.id, queue: worst.id, show: undefined, find: undefined })}
-					close={() => close(worst.id)}
-				/>
-			)}
-			<section className="card col qcard" style={{ gridRow: 3 }} aria-label={t('Queues')}>
-				<Queues rows={rows} chosen={chosen?.id} pick={(id) => set({ queue: id })} />
-			</section>
-			<Waiting row={chosen} />
-			<Agents people={people} names={names} limits={limits} search={search} set={set} />
-		</main>
+			<main className={`live${stale ? ' stale' : ''}${attention ? '' : ' calm'}`} id="main">
+				<h1 className="hid">{t('Live')}</h1>
+				<Kpis s={sums} />
+				{attention && (
+					<Attention
+						row={attention}
+						within={config.data?.queues.find((q) => q.id === attention.id)?.serviceLevelMs ?? 0}
+						show={() => set({ of: attention.id, queue: attention.id, show: undefined, find: undefined })}
+						close={() => close(attention.id)}
+					/>
+				)}
+				<section className="card col qcard" aria-label={t('Queues')}>
+					<Queues rows={rows} chosen={chosen?.id} pick={(id) => set({ queue: id })} />
+				</section>
+				<Waiting row={chosen} />
+				<Agents people={people} names={names} limits={limits} search={search} set={set} />
+			</main>
 		</Stopped>
 	)
 }
@@ -134,7 +158,9 @@ function Kpis({ s }: { s: Totals }) {
 			<div className="kpi">
 				<div className="row xs i2">
 					<span className="sp">{t('Agents, {n} signed in', { n: s.signedIn })}</span>
-					{s.occupancy !== undefined && <span className="num">{t('Occupancy {share}', { share: pct(s.occupancy) })}</span>}
+					{s.occupancy !== undefined && (
+						<span className="num">{t('Occupancy {share}', { share: pct(s.occupancy) })}</span>
+					)}
 				</div>
 				<div className="stack">
 					{parts.map((p) => (
@@ -154,7 +180,17 @@ function Kpis({ s }: { s: Totals }) {
 }
 
 /** The worst problem and its cause, from the figures alone; the act leads to the people who can change it. */
-function Attention({ row, within, show, close }: { row: QueueRow; within: number; show: () => void; close: () => void }) {
+function Attention({
+	row,
+	within,
+	show,
+	close,
+}: {
+	row: QueueRow
+	within: number
+	show: () => void
+	close: () => void
+}) {
 	const { t } = useTranslation()
 	const now = usePageSecond()
 	const f = row.f
@@ -174,7 +210,11 @@ function Attention({ row, within, show, close }: { row: QueueRow; within: number
 					wrap: f.agentsWrapUp,
 					paused: f.agentsPaused,
 				})
-			: t('{n} of {all} signed in are ready, {paused} paused.', { n: f.agentsReady, all: f.agentsSignedIn, paused: f.agentsPaused }),
+			: t('{n} of {all} signed in are ready, {paused} paused.', {
+					n: f.agentsReady,
+					all: f.agentsSignedIn,
+					paused: f.agentsPaused,
+				}),
 	]
 	return (
 		<section className="attention" aria-label={t('Needs attention')}>
@@ -182,7 +222,12 @@ function Attention({ row, within, show, close }: { row: QueueRow; within: number
 			<div className="col sp">
 				<b>
 					{within
-						? t('{queue} misses its target: {level} in {s} s, target {target}', { queue: row.name, level, target, s: Math.round(within / 1000) })
+						? t('{queue} misses its target: {level} in {s} s, target {target}', {
+								queue: row.name,
+								level,
+								target,
+								s: Math.round(within / 1000),
+							})
 						: t('{queue} misses its target: {level}, target {target}', { queue: row.name, level, target })}
 				</b>
 				<span className="xs i2">{sentences.join(' ')}</span>
@@ -216,8 +261,18 @@ function Queues({ rows, chosen, pick }: { rows: QueueRow[]; chosen: string | und
 					</span>
 				),
 			},
-			{ id: 'waiting', title: t('Waiting'), right: true, cell: (r) => <span className={loud(r)}>{num(r.f.waiting)}</span> },
-			{ id: 'trend', title: t('Last 30 min'), wide: true, cell: (r) => <Spark values={r.f.waitingHistory} bad={r.misses} /> },
+			{
+				id: 'waiting',
+				title: t('Waiting'),
+				right: true,
+				cell: (r) => <span className={loud(r)}>{num(r.f.waiting)}</span>,
+			},
+			{
+				id: 'trend',
+				title: t('Last 30 min'),
+				wide: true,
+				cell: (r) => <Spark values={r.f.waitingHistory} bad={r.misses} />,
+			},
 			{
 				id: 'longest',
 				title: t('Longest'),
@@ -277,7 +332,12 @@ function Queues({ rows, chosen, pick }: { rows: QueueRow[]; chosen: string | und
 			onPick={(r) => pick(r.id)}
 			empty={
 				<div style={{ padding: 12 }}>
-					<Empty Icon={IconUsers} look="off" title={t('No queues yet')} text={t('They appear here when they are set up.')} />
+					<Empty
+						Icon={IconUsers}
+						look="off"
+						title={t('No queues yet')}
+						text={t('They appear here when they are set up.')}
+					/>
 				</div>
 			}
 		/>
@@ -349,7 +409,11 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 	// Who is over a limit is looked at every 5 s; a list that resorts each second would never be still.
 	const now = Math.floor(second / 5000) * 5000
 	const all = useMemo(
-		() => overLimitFirst(people.filter((a) => a.status && a.status.state !== AgentState.OFFLINE).map((a) => agentRow(a, limits)), now),
+		() =>
+			overLimitFirst(
+				people.filter((a) => a.status && a.status.state !== AgentState.OFFLINE).map((a) => agentRow(a, limits)),
+				now,
+			),
 		[people, limits, now],
 	)
 	const contact = (r: AgentRow) => r.state === AgentState.ON_CONTACT || r.state === AgentState.OFFERED
@@ -405,39 +469,39 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 		[t, names],
 	)
 	return (
-		<section className="card col acard" style={{ gridRow: 4 }} aria-label={t('Agents')}>
+		<section className="card col acard" aria-label={t('Agents')}>
 			<LiveTable
 				label={t('Agents')}
 				head={(changed) => (
-			<div className="row hd2">
-				<h2 className="b">{t('Agents')}</h2>
-				<div className="seg s" role="group" aria-label={t('Show')}>
-					{filters.map(([f, word]) => (
-						<button type="button" key={word} aria-pressed={search.show === f} onClick={() => set({ show: f })}>
-							{word}
-						</button>
-					))}
-				</div>
-				{search.of ? (
-					<button type="button" className="chip acc" onClick={() => set({ of: undefined })}>
-						{names.get(search.of) ?? t('Queue')}
-						<IconX className="i" aria-label={t('Remove')} />
-					</button>
-				) : (
-					<span className="xs i3 wide-only">{t('over limit first')}</span>
-				)}
-				<span className="sp" />
-				{changed}
-				<label className="field sm" style={{ width: 170, borderColor: 'var(--line2)' }}>
-					<IconSearch className="i s14 i3" aria-hidden />
-					<input
-						value={search.find ?? ''}
-						onChange={(e) => set({ find: e.target.value || undefined })}
-						placeholder={t('Find an agent')}
-						aria-label={t('Find an agent')}
-					/>
-				</label>
-			</div>
+					<div className="row hd2">
+						<h2 className="b">{t('Agents')}</h2>
+						<div className="seg s" role="group" aria-label={t('Show')}>
+							{filters.map(([f, word]) => (
+								<button type="button" key={word} aria-pressed={search.show === f} onClick={() => set({ show: f })}>
+									{word}
+								</button>
+							))}
+						</div>
+						{search.of ? (
+							<button type="button" className="chip acc" onClick={() => set({ of: undefined })}>
+								{names.get(search.of) ?? t('Queue')}
+								<IconX className="i" aria-label={t('Remove')} />
+							</button>
+						) : (
+							<span className="xs i3 wide-only">{t('over limit first')}</span>
+						)}
+						<span className="sp" />
+						{changed}
+						<label className="field sm" style={{ width: 170, borderColor: 'var(--line2)' }}>
+							<IconSearch className="i s14 i3" aria-hidden />
+							<input
+								value={search.find ?? ''}
+								onChange={(e) => set({ find: e.target.value || undefined })}
+								placeholder={t('Find an agent')}
+								aria-label={t('Find an agent')}
+							/>
+						</label>
+					</div>
 				)}
 				columns={columns}
 				rows={shown}
@@ -449,7 +513,9 @@ function Agents({ people, names, limits, search, set }: AgentsProps) {
 							Icon={IconHeadset}
 							look="off"
 							title={all.length ? t('Nobody fits these filters') : t('Nobody is signed in')}
-							text={all.length ? t('Change the filter to see the others.') : t('Agents appear here when they start work.')}
+							text={
+								all.length ? t('Change the filter to see the others.') : t('Agents appear here when they start work.')
+							}
 						/>
 					</div>
 				}
@@ -470,7 +536,11 @@ function For({ row }: { row: AgentRow }) {
 function QueueCell({ row, names }: { row: AgentRow; names: Map<string, string> }) {
 	const { t } = useTranslation()
 	if (row.state === AgentState.PAUSED)
-		return <span>{row.status?.pauseReasonName ? t('Pause: {reason}', { reason: row.status.pauseReasonName }) : t('Pause')}</span>
+		return (
+			<span>
+				{row.status?.pauseReasonName ? t('Pause: {reason}', { reason: row.status.pauseReasonName }) : t('Pause')}
+			</span>
+		)
 	const on = row.a.queueId ? names.get(row.a.queueId) : undefined
 	if (on)
 		return (
@@ -479,7 +549,14 @@ function QueueCell({ row, names }: { row: AgentRow; names: Map<string, string> }
 				<span className="el">{on}</span>
 			</span>
 		)
-	return <span className="el">{row.a.queueIds.map((q) => names.get(q)).filter(Boolean).join(', ')}</span>
+	return (
+		<span className="el">
+			{row.a.queueIds
+				.map((q) => names.get(q))
+				.filter(Boolean)
+				.join(', ')}
+		</span>
+	)
 }
 function Detail({ row }: { row: AgentRow }) {
 	const { t } = useTranslation()
@@ -492,7 +569,9 @@ function Detail({ row }: { row: AgentRow }) {
 			<span className="i2">{t('{time} left', { time: length(row.limitAt - now) })}</span>
 		)
 	if (row.state === AgentState.PAUSED && row.limitAt && row.since)
-		return <span className={over ? 'c-bad m' : 'i2'}>{t('limit {time}', { time: length(row.limitAt - row.since) })}</span>
+		return (
+			<span className={over ? 'c-bad m' : 'i2'}>{t('limit {time}', { time: length(row.limitAt - row.since) })}</span>
+		)
 	if (row.a.customerName || row.a.customerNumber)
 		return (
 			<span className="i2">

@@ -108,7 +108,8 @@ export function agentRow(a: AgentFigures, limits: Map<string, number>): AgentRow
 	const s = a.status
 	const since = ms(s?.since)
 	const limit = s?.state === AgentState.PAUSED ? limits.get(s.pauseReasonId) : undefined
-	const limitAt = s?.state === AgentState.WRAP_UP ? ms(s.wrapUpUntil) : limit && since !== undefined ? since + limit : undefined
+	const limitAt =
+		s?.state === AgentState.WRAP_UP ? ms(s.wrapUpUntil) : limit && since !== undefined ? since + limit : undefined
 	return { id: a.agentId, name: a.agentName, a, status: s, state: s?.state ?? AgentState.OFFLINE, since, limitAt }
 }
 export const overLimit = (r: AgentRow, now: number): boolean => r.limitAt !== undefined && now > r.limitAt
@@ -124,5 +125,7 @@ const order = [
 /** Over limit first, then by state, then longest in it. */
 export function overLimitFirst(rows: AgentRow[], now: number): AgentRow[] {
 	const rank = (r: AgentRow) => (overLimit(r, now) ? -1 : order.indexOf(r.state))
-	return [...rows].sort((a, b) => rank(a) - rank(b) || (a.since ?? now) - (b.since ?? now) || a.name.localeCompare(b.name))
+	return [...rows].sort(
+		(a, b) => rank(a) - rank(b) || (a.since ?? now) - (b.since ?? now) || a.name.localeCompare(b.name),
+	)
 }

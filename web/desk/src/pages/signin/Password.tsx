@@ -9,7 +9,14 @@ import { Code, codeOf, explain } from '../../state/rpc.ts'
 import { useSession } from '../../state/stores.ts'
 import './signin.css'
 
-function Field({ label, name, value, set, hint, bad }: {
+function Field({
+	label,
+	name,
+	value,
+	set,
+	hint,
+	bad,
+}: {
 	label: string
 	name: string
 	value: string
@@ -95,7 +102,9 @@ export function PasswordPage() {
 				</span>
 				<div className="col g4">
 					<h1 className="xl">{t('Choose a password of your own')}</h1>
-					<p className="i2">{t('{name}, the first one was set by somebody else.', { name: user?.fullName || user?.username })}</p>
+					<p className="i2">
+						{t('{name}, the first one was set by somebody else.', { name: user?.fullName || user?.username })}
+					</p>
 				</div>
 				<PasswordForm done={() => {}} />
 				<button type="button" className="btn g" onClick={() => void signOut()}>

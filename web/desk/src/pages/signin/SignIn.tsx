@@ -24,7 +24,9 @@ function SignInForm({ title, fixedName }: { title: string; fixedName?: string })
 			await signIn(name.trim(), password)
 		} catch (err) {
 			setError(
-				codeOf(err) === Code.Unauthenticated ? t('Name or password is not right. Check both and sign in again.') : explain(err),
+				codeOf(err) === Code.Unauthenticated
+					? t('Name or password is not right. Check both and sign in again.')
+					: explain(err),
 			)
 			setPassword('')
 			first.current?.focus()

@@ -1,5 +1,12 @@
 // After sign-in: which telephone, does it hear and ring, and in which state to begin. The click on "Start work" also unlocks sound.
-import { IconBell, IconCircleCheck, IconDeviceLandlinePhone, IconHeadset, IconPlayerPause, IconWorld } from '@tabler/icons-react'
+import {
+	IconBell,
+	IconCircleCheck,
+	IconDeviceLandlinePhone,
+	IconHeadset,
+	IconPlayerPause,
+	IconWorld,
+} from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
@@ -107,7 +114,9 @@ export function StartWork() {
 		<main className="start" id="main">
 			<div className="start-in">
 				<div className="col g4">
-					<h1 className="xl">{t('Good to see you, {name}', { name: user?.fullName.split(' ')[0] || user?.username })}</h1>
+					<h1 className="xl">
+						{t('Good to see you, {name}', { name: user?.fullName.split(' ')[0] || user?.username })}
+					</h1>
 					<p className="i2">{t('Choose your telephone, hear that it works, and start.')}</p>
 				</div>
 				{error && <Failed title={t('Work did not start')} text={error} />}
@@ -136,7 +145,9 @@ export function StartWork() {
 								<IconDeviceLandlinePhone className="i s20" aria-hidden />
 								<span className="col">
 									<b className="m el">{t('Phone {user}', { user: p.user })}</b>
-									<span className="xs i2 el">{p.registered ? p.userAgent || t('Registered') : t('Not registered')}</span>
+									<span className="xs i2 el">
+										{p.registered ? p.userAgent || t('Registered') : t('Not registered')}
+									</span>
 								</span>
 							</label>
 						))}
@@ -205,7 +216,12 @@ export function StartWork() {
 							) : (
 								<span className="i2">{t('The loudspeaker of this computer')}</span>
 							)}
-							<button type="button" className="btn sm" id={devices.ringers.length > 1 ? undefined : 'ringer'} onClick={() => void testRing()}>
+							<button
+								type="button"
+								className="btn sm"
+								id={devices.ringers.length > 1 ? undefined : 'ringer'}
+								onClick={() => void testRing()}
+							>
 								<IconBell className="i" aria-hidden />
 								{t('Ring once')}
 							</button>
@@ -213,7 +229,11 @@ export function StartWork() {
 					</section>
 				)}
 				{chosen && (
-					<p className="i2">{t('Calls ring on phone {user}: pick up there. The desk shows who calls and steers the call.', { user: chosen.user })}</p>
+					<p className="i2">
+						{t('Calls ring on phone {user}: pick up there. The desk shows who calls and steers the call.', {
+							user: chosen.user,
+						})}
+					</p>
 				)}
 				<fieldset>
 					<legend className="sec" style={{ paddingInline: 0 }}>
@@ -243,9 +263,7 @@ export function StartWork() {
 						<IconHeadset className="i" aria-hidden />
 						{slow ? t('Still trying…') : t('Start work')}
 					</button>
-					<span className="xs i3 sp">
-						{t('Keep this tab open: when it closes, you go offline after 15 seconds.')}
-					</span>
+					<span className="xs i3 sp">{t('Keep this tab open: when it closes, you go offline after 15 seconds.')}</span>
 				</div>
 			</div>
 		</main>
