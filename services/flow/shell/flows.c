@@ -217,6 +217,39 @@ static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	return err ? err : tell(c, db, m->flow, false, why);
 }
 
+static enum pl_err update_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
+{
+	static const struct pg_stmt lock = { "flow_lock",
+					     "SELECT revision FROM flow WHERE id = $1 AND NOT deleted FOR UPDATE" };
+	static const struct pg_stmt set = { "flow_set",
+					    "UPDATE flow SET name = $2, revision = revision + 1, updated_at = now() "
+					    "WHERE id = $1 RETURNING " FLOW_COLUMNS };
+	const flow_t *in = ((const Parley__Flow__V1__UpdateFlowRequest *)(const void *)c->in)->flow;
+	Parley__Flow__V1__UpdateFlowResponse *m = PL_NEW(c->arena, Parley__Flow__V1__UpdateFlowResponse);
+	struct pg_rows *rows;
+	if (!m)
+		return PL_E_NOMEM;
+	if (!in || pl_empty(in->name) || strlen(in->name) > 128)
+		return pl_why_field(why, PL_E_FORMAT, "flow.name", "must have 1 to 128 bytes");
+	enum pl_err err = id_ok("flow.id", in->id, why);
+	if (!err)
+		err = pg_exec(db, &lock, (const char *[]){ in->id }, 1, &rows, why);
+	if (!err && pg_n(rows) == 0)
+		err = pl_why_field(why, PL_E_NOTFOUND, "flow.id", "there is no such flow");
+	if (!err && (uint64_t)pg_int(rows, 0, 0) != in->revision)
+		err = pl_why_field(why, PL_E_CONFLICT, "flow.revision", "somebody changed it meanwhile: read it again");
+	if (!err)
+		err = pg_exec(db, &set, (const char *[]){ in->id, in->name }, 2, &rows, why);
+	if (err == PL_E_EXISTS)
+		return pl_why_field(why, err, "flow.name", "another flow has this name");
+	if (err)
+		return err;
+	parley__flow__v1__update_flow_response__init(m);
+	m->flow = row(c, rows, 0);
+	*out = &m->base;
+	return m->flow ? tell(c, db, m->flow, false, why) : PL_E_NOMEM;
+}
+
 static enum pl_err add_version_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	static const struct pg_stmt touch = { "flow_touch",
@@ -361,6 +394,10 @@ static void on_publish(struct rpc_call *c)
 {
 	fresh(c, publish);
 }
+static void on_update(struct rpc_call *c)
+{
+	crud_run(c, RPC_ADMIN, update_job, changed);
+}
 static void on_delete(struct rpc_call *c)
 {
 	crud_run(c, RPC_ADMIN, delete_job, changed);
@@ -371,6 +408,7 @@ enum pl_err flows_serve(struct flow_svc *s, struct pl_why *why)
 	static const struct rpc_entry entries[] = { { "ListFlows", on_list },
 						    { "GetFlow", on_get },
 						    { "CreateFlow", on_create },
+						    { "UpdateFlow", on_update },
 						    { "CreateFlowVersion", on_add_version },
 						    { "PublishFlow", on_publish },
 						    { "DeleteFlow", on_delete },

@@ -135,6 +135,13 @@ START_TEST(a_graph_with_problems_is_kept_but_not_published)
 	s = ask_patiently(FLOWS, "CreateFlow", ADMIN, &in.base);
 	ck_assert_int_eq(s.err, PL_E_EXISTS);
 	ck_assert_str_eq(s.why.field, "flow.name");
+	Parley__Flow__V1__UpdateFlowRequest up = PARLEY__FLOW__V1__UPDATE_FLOW_REQUEST__INIT;
+	up.flow = g->flow;
+	up.flow->name = STR("Renamed");
+	s = ask_patiently(FLOWS, "UpdateFlow", ADMIN, &up.base);
+	OK(s);
+	ck_assert_str_eq(((const Parley__Flow__V1__UpdateFlowResponse *)(const void *)s.out)->flow->name, "Renamed");
+	ck_assert_int_eq(ask_patiently(FLOWS, "UpdateFlow", ADMIN, &up.base).err, PL_E_CONFLICT);
 }
 END_TEST
 

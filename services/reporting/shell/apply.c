@@ -400,6 +400,21 @@ bool apply(struct store *st, const struct bus_msg *m)
 	return true;
 }
 
+/* A wrap-up whose end the ledger never told must not keep its interaction open for ever. */
+void apply_give_up(struct store *st)
+{
+	for (struct ix *x = st->ixs; x; x = x->hh.next) {
+		int64_t last = x->f.n_facts ? x->f.facts[x->f.n_facts - 1].time_us : 0;
+		if (x->settled || !x->known || last + GIVE_UP_US > st->clock_us)
+			continue;
+		rep_build(&x->f, &st->after);
+		if (!st->after.ended_us)
+			continue;
+		settle(st, x, &st->after);
+		store_dirty(st, x);
+	}
+}
+
 void apply_forget(struct store *st, int64_t linger_us)
 {
 	PL_LIST_EACH_SAFE (n, &st->settled) {

@@ -4,6 +4,7 @@
 #include <parley/log.h>
 
 #define RETRY_US PL_US_PER_S
+#define GIVE_UP_EVERY_US (60 * PL_US_PER_S)
 
 static void reader_resume(struct rep *r)
 {
@@ -69,6 +70,10 @@ static void on_timer(void *arg)
 	if (r->mode != REP_RUNNING)
 		return;
 	reader_pause(r);
+	if (pl_mono_us() - r->gave_up_us > GIVE_UP_EVERY_US) {
+		r->gave_up_us = pl_mono_us();
+		apply_give_up(r->st);
+	}
 	if (!r->leader && !r->flushing) { /* the leader writes; what it has written needs no memory here */
 		PL_LIST_EACH_SAFE (n, &r->st->dirty) {
 			struct ix *x = PL_CONTAINER(n, struct ix, in_dirty);

@@ -159,6 +159,7 @@ void store_agent_conf(struct store *st, const Parley__Acd__V1__Agent *a, bool de
 bool apply(struct store *st, const struct bus_msg *m);
 /** Interactions that were settled linger_us before the latest event and are written: out of memory. */
 void apply_forget(struct store *st, int64_t linger_us);
+void apply_give_up(struct store *st);
 
 /* Facts of an interaction as they are checkpointed. */
 Parley__Report__V1__InteractionFacts *facts_message(const struct ix *x, struct pl_arena *a);
@@ -176,6 +177,7 @@ struct rep {
 	struct store *st;
 	enum rep_mode mode;
 	bool leader, caught_up, reload, paused, closing;
+	int64_t gave_up_us;
 	struct flush *flushing;
 	uint64_t asked_queues, asked_agents;
 	struct pl_timer *flush_timer, *live_timer, *load_timer, *conf_timer, *ready_timer;
