@@ -262,7 +262,7 @@ START_TEST(a_deadlock_is_tried_again)
 	ck_assert_int_eq(finish(&b.r, pg_tx(pg, lock_job, on_done, &b)), PL_OK);
 	ck_assert(tk_until(is_done, &a.r, turn, loop, 30));
 	ck_assert_int_eq(a.r.err, PL_OK);
-	ck_assert_int_eq(a.r.runs + b.r.runs, 3);
+	ck_assert_int_ge(a.r.runs + b.r.runs, 3); /* the second try may meet the other again */
 	ck_assert_int_eq(run_sql("INSERT INTO t SELECT 10, 1 FROM t WHERE id = 1 AND n = 2", &r), PL_OK);
 	ck_assert_int_eq(count(), 3);
 	pthread_barrier_destroy(&both);
