@@ -1,6 +1,7 @@
-/* The routing engine alone: decisions a second on one core at 100, 1,000 and 10,000 agents, 10 to 1,000 queues, 10,000 waiting; and how its
- * cost grows. A decision is counted with all that leads to it: the contact before it ends, the offer is accepted, a new caller comes.
- * Prints one JSON object a line: {"name","value","unit","against","ratio","goal","holds"}. */
+/* The routing engine alone: decisions a second on one core at 100, 1,000 and 10,000 agents, 10 to 1,000 queues,
+ * 10,000 waiting; and how its cost grows. A decision is counted with all that leads to it: the contact before it
+ * ends, the offer is accepted, a new caller comes. Prints one JSON object a line:
+ * {"name","value","unit","against","ratio","goal","holds"}. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #define GOAL_PER_S 200000.0
 #define ROUNDS 3
 
-struct ring {		/* offers that are to be accepted, contacts that are to be ended */
+struct ring { /* offers that are to be accepted, contacts that are to be ended */
 	struct acd_id item[1 << 15], offer[1 << 15], agent[1 << 15];
 	uint64_t fence[1 << 15];
 	uint32_t head, tail;
@@ -23,7 +24,7 @@ struct bench {
 	struct acd_fx_list *fx;
 	struct ring *r;
 	unsigned agents, queues;
-	struct acd_id covered[100000];	/* queues that have members, once for each of them */
+	struct acd_id covered[100000]; /* queues that have members, once for each of them */
 	size_t n_covered;
 	uint64_t seq, items, decisions, rng;
 	int64_t now_us;
@@ -63,8 +64,13 @@ static void apply(struct bench *b, const struct acd_in *in)
 static void put_queue(struct bench *b, unsigned i, enum acd_strategy s)
 {
 	struct acd_in in = { .kind = ACD_IN_QUEUE_PUT };
-	in.queue_put.cfg = (struct acd_queue_cfg){ .id = { 1, i + 1 }, .revision = 1, .channel = ACD_CH_VOICE, .strategy = (uint8_t)s,
-		.enabled = true, .join_when_empty = true, .ring_us = 3600 * PL_US_PER_S };
+	in.queue_put.cfg = (struct acd_queue_cfg){ .id = { 1, i + 1 },
+						   .revision = 1,
+						   .channel = ACD_CH_VOICE,
+						   .strategy = (uint8_t)s,
+						   .enabled = true,
+						   .join_when_empty = true,
+						   .ring_us = 3600 * PL_US_PER_S };
 	apply(b, &in);
 }
 
@@ -74,10 +80,13 @@ static void put_agent(struct bench *b, unsigned i)
 	struct acd_in in = { .kind = ACD_IN_AGENT_PUT };
 	unsigned n = PL_MIN(b->queues, QUEUES_OF_AGENT), first = (unsigned)(rnd(b) % b->queues);
 	for (unsigned k = 0; k < n; k++)
-		m[k] = (struct acd_membership){ b->covered[b->n_covered++] = (struct acd_id){ 1,
-			(first + k * (b->queues / n)) % b->queues + 1 }, 0, (uint16_t)(i % 100) };
-	in.agent_put = (struct acd_in_agent_put){ .id = { 2, i + 1 }, .revision = 1, .kind = ACD_AK_STATIC, .enabled = true, .members = m,
-		.n_members = n };
+		m[k] = (struct acd_membership){ b->covered[b->n_covered++] =
+							(struct acd_id){ 1, (first + k * (b->queues / n)) % b->queues +
+										    1 },
+						0, (uint16_t)(i % 100) };
+	in.agent_put = (struct acd_in_agent_put){
+		.id = { 2, i + 1 }, .revision = 1, .kind = ACD_AK_STATIC, .enabled = true, .members = m, .n_members = n
+	};
 	apply(b, &in);
 }
 
@@ -92,12 +101,13 @@ static void enqueue(struct bench *b)
 
 static void serve_one(struct bench *b)
 {
-	if (b->r->head == b->r->tail)	/* nobody is being offered: the agents of the waiting queues are all busy */
+	if (b->r->head == b->r->tail) /* nobody is being offered: the agents of the waiting queues are all busy */
 		return;
 	uint32_t at = b->r->head++ & 0x7fff;
 	struct acd_in in = { .kind = ACD_IN_REPLY };
-	in.reply = (struct acd_in_reply){ .item = b->r->item[at], .offer = b->r->offer[at], .fence = b->r->fence[at],
-		.outcome = ACD_OUT_ACCEPTED };
+	in.reply = (struct acd_in_reply){
+		.item = b->r->item[at], .offer = b->r->offer[at], .fence = b->r->fence[at], .outcome = ACD_OUT_ACCEPTED
+	};
 	struct acd_in end = { .kind = ACD_IN_ENDED, .ended = { b->r->item[at], b->r->agent[at], false } };
 	apply(b, &in);
 	apply(b, &end);
@@ -138,7 +148,7 @@ static double busy(unsigned agents, unsigned queues)
 	struct bench *b = bench_new(agents, queues, ACD_S_LONGEST_IDLE);
 	while (acd_counts_get(b->e).waiting < WAITING)
 		enqueue(b);
-	for (unsigned i = 0; i < agents; i++) {	/* everybody has had one */
+	for (unsigned i = 0; i < agents; i++) { /* everybody has had one */
 		serve_one(b);
 		enqueue(b);
 	}
@@ -174,7 +184,10 @@ static double idle(unsigned agents, unsigned queues, enum acd_strategy s)
 	return per_s;
 }
 
-static int by_value(const void *a, const void *b) { return *(const double *)a < *(const double *)b ? -1 : 1; }
+static int by_value(const void *a, const void *b)
+{
+	return *(const double *)a < *(const double *)b ? -1 : 1;
+}
 
 static double median(double (*run)(unsigned, unsigned), unsigned agents, unsigned queues)
 {
@@ -187,8 +200,9 @@ static double median(double (*run)(unsigned, unsigned), unsigned agents, unsigne
 
 static int line(const char *name, double v, const char *unit, const char *against, double goal, bool holds)
 {
-	printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"against\":\"%s\",\"ratio\":%.3f,\"goal\":%.3f,\"holds\":%s}\n", name, v,
-	       unit, against, v / goal, goal, holds ? "true" : "false");
+	printf("{\"name\":\"%s\",\"value\":%.0f,\"unit\":\"%s\",\"against\":\"%s\",\"ratio\":%.3f,\"goal\":%.3f,"
+	       "\"holds\":%s}\n",
+	       name, v, unit, against, v / goal, goal, holds ? "true" : "false");
 	fflush(stdout);
 	return holds ? 0 : 1;
 }
@@ -196,8 +210,9 @@ static int line(const char *name, double v, const char *unit, const char *agains
 int main(void)
 {
 	static const unsigned agents[] = { 100, 1000, 10000 }, queues[] = { 10, 100, 1000 };
-	static const char *const names[ACD_S_N] = { "", "longest idle", "round robin", "", "least recent", "fewest", "random", "linear",
-		"weighted random" };
+	static const char *const names[ACD_S_N] = { "",       "longest idle", "round robin",
+						    "",       "least recent", "fewest",
+						    "random", "linear",       "weighted random" };
 	char name[120];
 	double small = 0, large = 0;
 	for (size_t a = 0; a < PL_ARRAY_N(agents); a++)
@@ -207,7 +222,8 @@ int main(void)
 				small = v;
 			if (q == 0)
 				large = v;
-			snprintf(name, sizeof(name), "acd decisions, %u agents, %u queues, 10000 waiting", agents[a], queues[q]);
+			snprintf(name, sizeof(name), "acd decisions, %u agents, %u queues, 10000 waiting", agents[a],
+				 queues[q]);
 			line(name, v, "1/s and core", "goal", GOAL_PER_S, v >= GOAL_PER_S);
 		}
 	for (int s = ACD_S_LONGEST_IDLE; s < ACD_S_N; s++) {
@@ -218,7 +234,9 @@ int main(void)
 		line(name, v, "1/s and core", "goal", GOAL_PER_S, v >= GOAL_PER_S);
 	}
 	double grown = small / large, log_n = log(10000) / log(100);
-	printf("{\"name\":\"acd cost of a decision, 10000 agents over 100\",\"value\":%.2f,\"unit\":\"times\",\"against\":\"log n\","
-	       "\"ratio\":%.3f,\"goal\":%.3f,\"holds\":%s}\n", grown, grown / log_n, log_n, grown <= log_n ? "true" : "false");
+	printf("{\"name\":\"acd cost of a decision, 10000 agents over "
+	       "100\",\"value\":%.2f,\"unit\":\"times\",\"against\":\"log n\","
+	       "\"ratio\":%.3f,\"goal\":%.3f,\"holds\":%s}\n",
+	       grown, grown / log_n, log_n, grown <= log_n ? "true" : "false");
 	return 0;
 }

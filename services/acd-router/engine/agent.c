@@ -81,8 +81,14 @@ void acd_agent_status(const struct acd *e, const struct acd_agent *a, struct acd
 {
 	bool busy = a->n_hands > 0;
 	*ret = (struct acd_status){
-		.agent = a->id, .state = (uint8_t)acd_agent_state(e, a), .since_us = a->shown.since_us, .device = a->device,
-		.presence = a->presence, .missed = a->missed, .version = e->version, .signed_in_us = a->signed_in_us,
+		.agent = a->id,
+		.state = (uint8_t)acd_agent_state(e, a),
+		.since_us = a->shown.since_us,
+		.device = a->device,
+		.presence = a->presence,
+		.missed = a->missed,
+		.version = e->version,
+		.signed_in_us = a->signed_in_us,
 		.n_items = a->n_hands,
 	};
 	if (busy) {
@@ -102,9 +108,9 @@ void acd_agent_status(const struct acd *e, const struct acd_agent *a, struct acd
 
 static bool shown_same(const struct acd_shown *s, const struct acd_agent *a, const struct acd_status *st)
 {
-	return s->state == st->state && s->next_state == st->next_state && s->missed == st->missed && s->device == st->device &&
-	       s->presence == st->presence && s->hands_rev == a->hands_rev && acd_id_eq(s->reason, st->reason) &&
-	       acd_id_eq(s->next_reason, st->next_reason);
+	return s->state == st->state && s->next_state == st->next_state && s->missed == st->missed &&
+	       s->device == st->device && s->presence == st->presence && s->hands_rev == a->hands_rev &&
+	       acd_id_eq(s->reason, st->reason) && acd_id_eq(s->next_reason, st->next_reason);
 }
 
 /* Lengths are told once: only a change of state or reason ends a period. */
@@ -125,10 +131,10 @@ void acd_agent_show(struct acd *e, uint32_t ai, const char *cause, struct acd_id
 	fx->agent_state.by = by;
 	if (changed)
 		st.since_us = e->now_us;
-	st.version = ++e->version;	/* two of one input have an order too */
+	st.version = ++e->version; /* two of one input have an order too */
 	fx->agent_state.status = st;
-	*s = (struct acd_shown){ st.reason, st.next_reason, a->hands_rev, st.state, st.next_state, st.missed, st.device, st.presence,
-		st.since_us };
+	*s = (struct acd_shown){ st.reason, st.next_reason, a->hands_rev, st.state,   st.next_state,
+				 st.missed, st.device,      st.presence,  st.since_us };
 }
 
 /* All that follows from a new choice, except saying so. */
@@ -192,7 +198,7 @@ static void set_state(struct acd *e, uint32_t ai, const struct acd_in_agent *in)
 		acd_agent_less(e, ai);
 		end_hands(e, ai, ACD_C_OFFERED, ACD_OUT_REJECTED, "paused");
 	} else if (a->due_us) {
-		acd_timer_clear(e, ACD_T_AGENT, ai);	/* who says "ready" again wants work now */
+		acd_timer_clear(e, ACD_T_AGENT, ai); /* who says "ready" again wants work now */
 	}
 	acd_agent_touch(e, ai);
 	acd_agent_show(e, ai, cause, in->by);

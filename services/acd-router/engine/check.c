@@ -1,11 +1,17 @@
 /* The invariants. Every walk is bounded, so that a damaged snapshot is found out and not followed in circles. */
 #include "state.h"
 
-#define OVERDUE_US (5 * PL_US_PER_S)	/* time to heal: a leader that dies is replaced within 3 s */
+#define OVERDUE_US (5 * PL_US_PER_S) /* time to heal: a leader that dies is replaced within 3 s */
 
-#define NEED(cond, what) do { if (!(cond)) return what; } while (0)
+#define NEED(cond, what)                                                                                               \
+	do {                                                                                                           \
+		if (!(cond))                                                                                           \
+			return what;                                                                                   \
+	} while (0)
 
-struct sums { uint32_t items, contacts, offers, waiting, members; };
+struct sums {
+	uint32_t items, contacts, offers, waiting, members;
+};
 
 static const char *check_heap(const struct acd *e)
 {
@@ -23,7 +29,8 @@ static const char *check_offers(const struct acd *e, uint32_t ii, uint32_t *ret_
 	uint32_t n = 0;
 	for (uint32_t ci = it->offers; ci && n <= e->contacts.used; ci = acd_c(e, ci)->next_of_item, n++) {
 		const struct acd_contact *c = acd_c(e, ci);
-		NEED(e->contacts.live[ci] && c->state == ACD_C_OFFERED && c->item == ii, "an item lists an offer that is not its own");
+		NEED(e->contacts.live[ci] && c->state == ACD_C_OFFERED && c->item == ii,
+		     "an item lists an offer that is not its own");
 		NEED(acd_id_eq(c->id, it->id), "an offer is of another interaction");
 	}
 	NEED(n == it->n_offers, "an item counts its offers wrong");
@@ -86,7 +93,8 @@ static const char *check_member(const struct acd *e, uint32_t mi, uint32_t qi)
 	NEED(want == m->eligible, "a free agent is not listed, or a busy one is");
 	if (m->eligible) {
 		struct acd_key k = acd_member_key(e, q, m), has = e->member_nodes[mi].key;
-		NEED(k.a == has.a && k.b == has.b && in_tree(e->member_nodes, q->eligible, mi), "an agent is listed at a wrong place");
+		NEED(k.a == has.a && k.b == has.b && in_tree(e->member_nodes, q->eligible, mi),
+		     "an agent is listed at a wrong place");
 	}
 	return NULL;
 }
@@ -140,7 +148,8 @@ static const char *check_agent(const struct acd *e, uint32_t ai, struct sums *su
 	NEED((a->due_us != 0) == (e->heap_pos[ACD_T_AGENT][ai] != 0), "an agent rests without a timer");
 	NEED(!a->deleted || a->n_hands || a->dirty, "a deleted agent with nothing in hand");
 	NEED(a->dirty || a->open == acd_agent_open(e, a), "an agent's openness is stale");
-	NEED(a->chosen == ACD_ST_OFFLINE || a->chosen == ACD_ST_READY || a->chosen == ACD_ST_PAUSED, "an agent in no state");
+	NEED(a->chosen == ACD_ST_OFFLINE || a->chosen == ACD_ST_READY || a->chosen == ACD_ST_PAUSED,
+	     "an agent in no state");
 	uint32_t n = 0;
 	for (uint32_t mi = a->members; mi && n <= e->members.used; mi = acd_m(e, mi)->next_of_agent, n++)
 		NEED(e->members.live[mi] && acd_m(e, mi)->agent == ai, "an agent has a membership of somebody else");
@@ -148,7 +157,8 @@ static const char *check_agent(const struct acd *e, uint32_t ai, struct sums *su
 	sum->members += n;
 	uint32_t ii = a->directed && !a->dirty && acd_tree_size(e->item_nodes, a->directed) == 1 ? a->directed : 0;
 	NEED(!ii || !(acd_agent_open(e, a) & 1u << acd_q(e, acd_i(e, ii)->queue)->cfg.channel) ||
-	     e->contacts.used == e->contacts.cap, "a free agent while somebody waits for it");
+		     e->contacts.used == e->contacts.cap,
+	     "a free agent while somebody waits for it");
 	return NULL;
 }
 

@@ -1,9 +1,11 @@
-/* Configuration: queues, agents with their memberships, pause reasons. An older revision than the one in place is ignored. */
+/* Configuration: queues, agents with their memberships, pause reasons. An older revision than the one in place is
+ * ignored. */
 #include "state.h"
 
 #define RING_DEFAULT_US (20 * PL_US_PER_S)
 
-/* Members that were configured before their queue find it now. Configuration is rare: a walk over all agents will do. */
+/* Members that were configured before their queue find it now. Configuration is rare: a walk over all agents will do.
+ */
 static void adopt_members(struct acd *e, struct acd_id queue)
 {
 	for (uint32_t ai = 1; ai <= e->agents.top; ai++) {
@@ -30,7 +32,10 @@ static void unlink_members(struct acd *e, const struct acd_queue *q)
 		acd_member_unlink(e, q->members);
 }
 
-void acd_queue_free(struct acd *e, uint32_t qi) { acd_pool_free(&e->queues, qi); }
+void acd_queue_free(struct acd *e, uint32_t qi)
+{
+	acd_pool_free(&e->queues, qi);
+}
 
 static struct acd_queue_cfg sane(const struct acd_queue_cfg *in)
 {
@@ -74,7 +79,7 @@ void acd_queue_put(struct acd *e, const struct acd_in_queue *in)
 		q->serial = ++e->serial;
 	uint8_t was_channel = q->cfg.channel;
 	q->cfg = sane(&in->cfg);
-	if (!fresh && q->n_items > 0)	/* capacity is counted by channel: it cannot change under items */
+	if (!fresh && q->n_items > 0) /* capacity is counted by channel: it cannot change under items */
 		q->cfg.channel = was_channel;
 	acd_pool_note(&e->queues, qi, in->note);
 	if (fresh)
@@ -163,7 +168,7 @@ static void directed_free(struct acd *e, struct acd_agent *a)
 		acd_item_unlist(e, ii);
 		acd_i(e, ii)->directed = 0;
 		acd_i(e, ii)->only_agent = (struct acd_id){ 0 };
-		acd_i(e, ii)->prefer_us = 0;	/* its timer may still fire, and finds nothing to do but arm the next */
+		acd_i(e, ii)->prefer_us = 0; /* its timer may still fire, and finds nothing to do but arm the next */
 		acd_item_list(e, ii);
 		(void)acd_match_item(e, ii);
 	}
@@ -172,7 +177,7 @@ static void directed_free(struct acd *e, struct acd_agent *a)
 void acd_agent_free(struct acd *e, uint32_t ai)
 {
 	struct acd_agent *a = acd_a(e, ai);
-	if (a->directed)	/* an offer to it came back meanwhile */
+	if (a->directed) /* an offer to it came back meanwhile */
 		directed_free(e, a);
 	acd_timer_clear(e, ACD_T_AGENT, ai);
 	while (a->members)
@@ -190,7 +195,7 @@ static void agent_drop(struct acd *e, uint32_t ai)
 	while (a->members)
 		member_free(e, a, &a->members);
 	directed_free(e, a);
-	acd_agent_touch(e, ai);		/* freed when it has nothing in hand any more */
+	acd_agent_touch(e, ai); /* freed when it has nothing in hand any more */
 }
 
 static uint32_t agent_new(struct acd *e, struct acd_id id)

@@ -73,7 +73,7 @@ static void emit_dequeued(struct acd *e, const struct acd_item *it, uint32_t ii,
 	fx->item = it->id;
 	fx->queue = acd_q(e, it->queue)->cfg.id;
 	fx->dequeued = (struct acd_fx_dequeued){ .wait_us = PL_MAX(e->now_us - it->queued_at_us, 0),
-		.position = acd_item_position(e, it) };
+						 .position = acd_item_position(e, it) };
 	acd_reason_copy(fx->dequeued.reason, reason);
 }
 
@@ -101,8 +101,8 @@ static void refuse_entry(struct acd *e, const struct acd_in_enqueue *in, struct 
 	fx->channel = in->channel;
 	fx->item = in->item;
 	fx->queue = queue;
-	fx->dequeued = (struct acd_fx_dequeued){
-		.wait_us = in->queued_at_us ? PL_MAX(e->now_us - in->queued_at_us, 0) : 0 };
+	fx->dequeued =
+		(struct acd_fx_dequeued){ .wait_us = in->queued_at_us ? PL_MAX(e->now_us - in->queued_at_us, 0) : 0 };
 	acd_reason_copy(fx->dequeued.reason, reason);
 }
 
@@ -160,7 +160,7 @@ static void to_everybody(struct acd *e, uint32_t ii)
 	it->directed = 0;
 	it->only_agent = (struct acd_id){ 0 };
 	arm(e, ii);
-	if (!waiting)	/* it rings just now; should that fail, it waits with the others */
+	if (!waiting) /* it rings just now; should that fail, it waits with the others */
 		return;
 	acd_item_list(e, ii);
 	(void)acd_match_item(e, ii);
@@ -277,7 +277,7 @@ void acd_assign(struct acd *e, const struct acd_in_assign *in)
 void acd_queue_drain(struct acd *e, uint32_t qi, const char *reason)
 {
 	struct acd_queue *q = acd_q(e, qi);
-	if (!q->drain || !q->cfg.deleted)	/* of a deleted queue everybody leaves, whoever comes back */
+	if (!q->drain || !q->cfg.deleted) /* of a deleted queue everybody leaves, whoever comes back */
 		q->drain = reason;
 	if (q->draining)
 		return;

@@ -1,11 +1,12 @@
-/* Bringing together. At rest no queue has both a waiting item and an eligible agent. So when an item comes, the order of the
- * agents decides (pick.c), and when an agent becomes free, the order of the items decides. */
+/* Bringing together. At rest no queue has both a waiting item and an eligible agent. So when an item comes, the order
+ * of the agents decides (pick.c), and when an agent becomes free, the order of the items decides. */
 #include "state.h"
 
 #define RINGING_LOOKED_AT 8
 #define DIRECTED_LOOKED_AT 8
 
-/* False: every contact there may be is in somebody's hands. All who are free look again as soon as one is given back. */
+/* False: every contact there may be is in somebody's hands. All who are free look again as soon as one is given back.
+ */
 static bool contact_room(struct acd *e)
 {
 	bool room = e->contacts.used < e->contacts.cap;
@@ -43,7 +44,7 @@ bool acd_match_item(struct acd *e, uint32_t ii)
 	const struct acd_queue *q = acd_q(e, it->queue);
 	if (it->directed)
 		return match_directed(e, ii);
-	if (q->head != ii || !q->eligible)	/* somebody waits already: agents that are free now look for that one */
+	if (q->head != ii || !q->eligible) /* somebody waits already: agents that are free now look for that one */
 		return false;
 	if (q->cfg.strategy == ACD_S_RING_ALL)
 		return match_all(e, ii);
@@ -76,8 +77,9 @@ static uint32_t best_waiting(const struct acd *e, const struct acd_agent *a, uin
 		const struct acd_queue *q = acd_q(e, m->queue);
 		if (!q->head || !(open & 1u << q->cfg.channel) || !q->cfg.enabled)
 			continue;
-		if (best && (q->cfg.weight < of->cfg.weight || (q->cfg.weight == of->cfg.weight &&
-		    !acd_key_less(&e->item_nodes[q->head].key, &e->item_nodes[best].key))))
+		if (best && (q->cfg.weight < of->cfg.weight ||
+			     (q->cfg.weight == of->cfg.weight &&
+			      !acd_key_less(&e->item_nodes[q->head].key, &e->item_nodes[best].key))))
 			continue;
 		best = q->head;
 		of = q;
@@ -106,7 +108,8 @@ static bool join_ringing(struct acd *e, uint32_t ai, uint16_t open)
 	for (uint32_t mi = acd_a(e, ai)->members; mi; mi = acd_m(e, mi)->next_of_agent) {
 		const struct acd_member *m = acd_m(e, mi);
 		const struct acd_queue *q = m->queue ? acd_q(e, m->queue) : NULL;
-		if (!q || q->cfg.strategy != ACD_S_RING_ALL || !q->n_offered || !(open & 1u << q->cfg.channel) || !q->cfg.enabled)
+		if (!q || q->cfg.strategy != ACD_S_RING_ALL || !q->n_offered || !(open & 1u << q->cfg.channel) ||
+		    !q->cfg.enabled)
 			continue;
 		unsigned looked = RINGING_LOOKED_AT;
 		for (uint32_t ii = q->items; ii && looked > 0; ii = acd_i(e, ii)->next, looked--)
@@ -143,7 +146,8 @@ static bool serve(struct acd *e, uint32_t ai, bool alone)
 		sync_dirty(e);
 		return acd_match_item(e, ii);
 	}
-	/* The common case under load: nobody else is free, so the agent need not be listed in its queues' orders to be found. */
+	/* The common case under load: nobody else is free, so the agent need not be listed in its queues' orders to
+	 * be found. */
 	return contact_room(e) && acd_offer(e, ii, ai, mi, acd_decide(e, ii, ai, mi));
 }
 

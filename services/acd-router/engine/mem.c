@@ -4,7 +4,7 @@
 #define CAP_MAX (16u << 20)
 
 struct cursor {
-	char *base;	/* NULL: only measuring */
+	char *base; /* NULL: only measuring */
 	size_t n;
 };
 

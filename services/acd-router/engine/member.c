@@ -19,7 +19,7 @@ void acd_member_link(struct acd *e, uint32_t mi)
 	q->n_members++;
 	q->signed_in += a->chosen != ACD_ST_OFFLINE;
 	m->turn = ++q->turn;
-	m->answered = q->answered_floor;	/* a newcomer is not flooded with all that others had before */
+	m->answered = q->answered_floor; /* a newcomer is not flooded with all that others had before */
 }
 
 void acd_member_unlink(struct acd *e, uint32_t mi)
@@ -41,16 +41,25 @@ struct acd_key acd_member_key(const struct acd *e, const struct acd_queue *q, co
 	const struct acd_agent *a = acd_a(e, m->agent);
 	struct acd_key k = { (int64_t)m->penalty << ACD_PENALTY_SHIFT, 0, m->serial };
 	switch (q->cfg.strategy) {
-	case ACD_S_ROUND_ROBIN: k.b = (int64_t)m->turn; break;
-	case ACD_S_LEAST_RECENT: k.b = m->last_us; break;
-	case ACD_S_FEWEST: k.b = (int64_t)m->answered; break;
-	case ACD_S_LINEAR: k.b = m->rank; break;
+	case ACD_S_ROUND_ROBIN:
+		k.b = (int64_t)m->turn;
+		break;
+	case ACD_S_LEAST_RECENT:
+		k.b = m->last_us;
+		break;
+	case ACD_S_FEWEST:
+		k.b = (int64_t)m->answered;
+		break;
+	case ACD_S_LINEAR:
+		k.b = m->rank;
+		break;
 	case ACD_S_RING_ALL:
 	case ACD_S_RANDOM:
-	case ACD_S_WEIGHTED_RANDOM:	/* any order will do; this one puts whoever comes back at the end, where it is cheap */
+	case ACD_S_WEIGHTED_RANDOM: /* any order will do; this one puts whoever comes back at the end, where it is cheap
+				     */
 		k.b = a->idle_since_us;
 		break;
-	default:	/* whoever has something in hand already is not idle: after the others, least laden first */
+	default: /* whoever has something in hand already is not idle: after the others, least laden first */
 		k.a += a->n_hands;
 		k.b = a->idle_since_us;
 	}

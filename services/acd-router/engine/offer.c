@@ -21,7 +21,7 @@ static void hand_drop(struct acd *e, uint32_t ai, uint32_t ci)
 	memmove(&a->hands[i], &a->hands[i + 1], (a->n_hands - i - 1u) * sizeof(a->hands[0]));
 	a->n_hands--;
 	if (--a->used[c->channel] == 0)
-		a->hands_mask &= (uint16_t)~(1u << c->channel);
+		a->hands_mask &= (uint16_t) ~(1u << c->channel);
 	a->hands_rev++;
 }
 
@@ -30,7 +30,7 @@ static struct acd_id offer_id(const struct acd *e, uint64_t fence)
 {
 	uint64_t ms = (uint64_t)(e->now_us / PL_US_PER_MS) & UINT64_C(0xffffffffffff);
 	return (struct acd_id){ ms << 16 | UINT64_C(0x7000) | (fence & 0xfff),
-		UINT64_C(0x8000000000000000) | acd_mix(fence ^ (uint64_t)e->epoch_us << 20) >> 2 };
+				UINT64_C(0x8000000000000000) | acd_mix(fence ^ (uint64_t)e->epoch_us << 20) >> 2 };
 }
 
 static void emit_offered(struct acd *e, const struct acd_contact *c, uint32_t mi)
@@ -45,9 +45,13 @@ static void emit_offered(struct acd *e, const struct acd_contact *c, uint32_t mi
 	fx->agent = a->id;
 	fx->queue = c->queue;
 	fx->offer = c->offer;
-	fx->offered = (struct acd_fx_offered){ .fence = c->fence, .deadline_us = c->due_us, .ring_us = q->cfg.ring_us,
-		.queued_at_us = it->queued_at_us, .score = mi ? acd_member_score(e, q, acd_m(e, mi)) : 0,
-		.strategy = mi ? q->cfg.strategy : ACD_S_NONE, .device = a->device };
+	fx->offered = (struct acd_fx_offered){ .fence = c->fence,
+					       .deadline_us = c->due_us,
+					       .ring_us = q->cfg.ring_us,
+					       .queued_at_us = it->queued_at_us,
+					       .score = mi ? acd_member_score(e, q, acd_m(e, mi)) : 0,
+					       .strategy = mi ? q->cfg.strategy : ACD_S_NONE,
+					       .device = a->device };
 	memcpy(fx->offered.phone, a->phone, sizeof(a->phone));
 }
 
@@ -77,12 +81,12 @@ bool acd_offer(struct acd *e, uint32_t ii, uint32_t ai, uint32_t mi, struct acd_
 	acd_timer_set(e, ACD_T_CONTACT, ci, e->now_us + q->cfg.ring_us);
 	if (decision && acd_id_none(decision->offer))
 		decision->offer = c->offer;
-	emit_offered(e, c, mi);		/* before the counters turn: it tells the score that decided */
+	emit_offered(e, c, mi); /* before the counters turn: it tells the score that decided */
 	if (mi)
 		acd_m(e, mi)->turn = ++q->turn;
 	hand_add(e, ai, ci);
 	if (acd_agent_open(e, acd_a(e, ai)))
-		acd_agent_sync(e, ai);	/* room for more, but at another place in the order */
+		acd_agent_sync(e, ai); /* room for more, but at another place in the order */
 	else
 		acd_agent_less(e, ai);
 	acd_agent_show(e, ai, "offer", (struct acd_id){ 0 });
@@ -111,10 +115,14 @@ static void remember_tried(struct acd_item *it, uint64_t agent_serial)
 	it->tried[it->n_tried++] = agent_serial;
 }
 
-static bool is_miss(enum acd_outcome o) { return o == ACD_OUT_TIMEOUT || o == ACD_OUT_FAILED; }
+static bool is_miss(enum acd_outcome o)
+{
+	return o == ACD_OUT_TIMEOUT || o == ACD_OUT_FAILED;
+}
 
-/* After an offer that came to nothing the agent rests for the queue's retry time, so that others come first and a device that
- * fails at once is not asked in a storm. Enough misses in a row pause a person; an address cannot come back by itself. */
+/* After an offer that came to nothing the agent rests for the queue's retry time, so that others come first and a
+ * device that fails at once is not asked in a storm. Enough misses in a row pause a person; an address cannot come
+ * back by itself. */
 static const char *blame(struct acd *e, uint32_t ai, const struct acd_queue *q, enum acd_outcome outcome)
 {
 	struct acd_agent *a = acd_a(e, ai);
@@ -142,7 +150,8 @@ static void emit_offer_ended(struct acd *e, const struct acd_contact *c, enum ac
 	fx->agent = acd_a(e, c->agent)->id;
 	fx->queue = c->queue;
 	fx->offer = c->offer;
-	fx->offer_ended = (struct acd_fx_offer_ended){ .outcome = (uint8_t)outcome, .rang_us = e->now_us - c->offered_us };
+	fx->offer_ended =
+		(struct acd_fx_offer_ended){ .outcome = (uint8_t)outcome, .rang_us = e->now_us - c->offered_us };
 	acd_reason_copy(fx->offer_ended.reason, reason);
 }
 
@@ -169,7 +178,7 @@ void acd_offer_lost(struct acd *e, uint32_t ci, enum acd_outcome outcome, const 
 	acd_offer_end(e, ci, outcome, reason);
 	if (acd_i(e, ii)->offers)
 		return;
-	acd_item_list(e, ii);	/* at its old place: the key has not changed */
+	acd_item_list(e, ii); /* at its old place: the key has not changed */
 	(void)acd_match_item(e, ii);
 }
 
@@ -198,7 +207,7 @@ static void emit_answered(struct acd *e, const struct acd_contact *c)
 	fx->queue = c->queue;
 	fx->offer = c->offer;
 	fx->dequeued = (struct acd_fx_dequeued){ .wait_us = PL_MAX(e->now_us - it->queued_at_us, 0),
-		.position = acd_item_position(e, it) };
+						 .position = acd_item_position(e, it) };
 	acd_reason_copy(fx->dequeued.reason, "answered");
 }
 
@@ -215,9 +224,9 @@ static void accept(struct acd *e, uint32_t ci)
 	c->since_us = e->now_us;
 	acd_a(e, ai)->hands_rev++;
 	count_answer(e, c);
-	acd_agent_touch(e, ai);		/* its place in the order has changed, should it have room for more */
+	acd_agent_touch(e, ai); /* its place in the order has changed, should it have room for more */
 	acd_agent_show(e, ai, "contact", (struct acd_id){ 0 });
-	while (acd_i(e, ii)->offers)	/* ring all: the first one wins, in the same step */
+	while (acd_i(e, ii)->offers) /* ring all: the first one wins, in the same step */
 		acd_offer_end(e, acd_i(e, ii)->offers, ACD_OUT_ELSEWHERE, NULL);
 	acd_item_done(e, ii);
 }
@@ -236,12 +245,17 @@ void acd_reply(struct acd *e, const struct acd_in_reply *in)
 		return;
 	}
 	switch (in->outcome) {
-	case ACD_OUT_ACCEPTED: accept(e, ci); break;
+	case ACD_OUT_ACCEPTED:
+		accept(e, ci);
+		break;
 	case ACD_OUT_REJECTED:
 	case ACD_OUT_TIMEOUT:
 	case ACD_OUT_FAILED:
-	case ACD_OUT_CANCELLED: acd_offer_lost(e, ci, in->outcome, in->reason); break;
-	default: acd_refuse(e, in->item, (struct acd_id){ 0 }, "unknown outcome");
+	case ACD_OUT_CANCELLED:
+		acd_offer_lost(e, ci, in->outcome, in->reason);
+		break;
+	default:
+		acd_refuse(e, in->item, (struct acd_id){ 0 }, "unknown outcome");
 	}
 }
 
@@ -283,7 +297,7 @@ static void contact_end(struct acd *e, uint32_t ci)
 	c->since_us = e->now_us;
 	a->hands_rev++;
 	acd_timer_set(e, ACD_T_CONTACT, ci, e->now_us + c->wrap_us);
-	acd_agent_touch(e, ai);		/* one with room for more is listed by when it last had a contact */
+	acd_agent_touch(e, ai); /* one with room for more is listed by when it last had a contact */
 	acd_agent_show(e, ai, "wrap-up", (struct acd_id){ 0 });
 }
 
@@ -328,7 +342,7 @@ void acd_contact_due(struct acd *e, uint32_t ci)
 		acd_offer_lost(e, ci, ACD_OUT_TIMEOUT, NULL);
 		return;
 	}
-	if (acd_c(e, ci)->state == ACD_C_CONNECTED) {	/* its lease was not renewed */
+	if (acd_c(e, ci)->state == ACD_C_CONNECTED) { /* its lease was not renewed */
 		contact_end(e, ci);
 		return;
 	}

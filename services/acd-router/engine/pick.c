@@ -1,7 +1,7 @@
 /* Whom to ask: the strategies, and the record of why. */
 #include "state.h"
 
-#define ELIGIBLE_SHOWN 8	/* of a decision's candidates; the rest of the record says why others were not asked */
+#define ELIGIBLE_SHOWN 8 /* of a decision's candidates; the rest of the record says why others were not asked */
 #define OTHERS_LOOKED_AT 24
 
 bool acd_tried(const struct acd_item *it, uint64_t agent_serial)
@@ -12,7 +12,10 @@ bool acd_tried(const struct acd_item *it, uint64_t agent_serial)
 	return false;
 }
 
-static uint64_t rnd(struct acd *e) { return acd_mix(e->rng += UINT64_C(0x9e3779b97f4a7c15)); }
+static uint64_t rnd(struct acd *e)
+{
+	return acd_mix(e->rng += UINT64_C(0x9e3779b97f4a7c15));
+}
 
 /* How many, and their weight, share the lowest penalty. */
 static uint32_t first_group(const struct acd *e, const struct acd_queue *q, uint64_t *ret_weight)
@@ -23,7 +26,8 @@ static uint32_t first_group(const struct acd *e, const struct acd_queue *q, uint
 	return acd_tree_below(e->member_nodes, q->eligible, &k, ret_weight);
 }
 
-static uint32_t first_untried(const struct acd *e, const struct acd_queue *q, const struct acd_item *it, uint32_t from, uint32_t n)
+static uint32_t first_untried(const struct acd *e, const struct acd_queue *q, const struct acd_item *it, uint32_t from,
+			      uint32_t n)
 {
 	struct acd_walk w;
 	acd_walk_from(&w, e->member_nodes, q->eligible, from);
@@ -54,10 +58,12 @@ uint32_t acd_pick(struct acd *e, const struct acd_queue *q, const struct acd_ite
 		mi = pick_random(e, q, it);
 	else
 		mi = first_untried(e, q, it, 0, ACD_TRIED_MAX + 1);
-	return mi ? mi : acd_tree_first(e->member_nodes, q->eligible);	/* all were asked already and have rested since */
+	return mi ? mi
+		  : acd_tree_first(e->member_nodes, q->eligible); /* all were asked already and have rested since */
 }
 
-size_t acd_pick_all(const struct acd *e, const struct acd_queue *q, const struct acd_item *it, uint32_t *out, size_t max)
+size_t acd_pick_all(const struct acd *e, const struct acd_queue *q, const struct acd_item *it, uint32_t *out,
+		    size_t max)
 {
 	size_t n = 0;
 	if (!q->eligible)
@@ -74,13 +80,19 @@ int64_t acd_member_score(const struct acd *e, const struct acd_queue *q, const s
 {
 	const struct acd_agent *a = acd_a(e, m->agent);
 	switch (q->cfg.strategy) {
-	case ACD_S_ROUND_ROBIN: return (int64_t)(q->turn - m->turn);	/* asked so many turns ago */
-	case ACD_S_LEAST_RECENT: return m->last_us ? e->now_us - m->last_us : 0;
-	case ACD_S_FEWEST: return (int64_t)m->answered;
+	case ACD_S_ROUND_ROBIN:
+		return (int64_t)(q->turn - m->turn); /* asked so many turns ago */
+	case ACD_S_LEAST_RECENT:
+		return m->last_us ? e->now_us - m->last_us : 0;
+	case ACD_S_FEWEST:
+		return (int64_t)m->answered;
 	case ACD_S_LINEAR:
-	case ACD_S_WEIGHTED_RANDOM: return m->rank;
-	case ACD_S_LONGEST_IDLE: return a->n_hands ? 0 : e->now_us - a->idle_since_us;
-	default: return 0;
+	case ACD_S_WEIGHTED_RANDOM:
+		return m->rank;
+	case ACD_S_LONGEST_IDLE:
+		return a->n_hands ? 0 : e->now_us - a->idle_since_us;
+	default:
+		return 0;
 	}
 }
 
@@ -89,16 +101,23 @@ enum acd_why acd_why_not(const struct acd *e, const struct acd_agent *a)
 	if (!a->enabled)
 		return ACD_WHY_DISABLED;
 	switch (acd_agent_state(e, a)) {
-	case ACD_ST_OFFLINE: return ACD_WHY_OFFLINE;
-	case ACD_ST_PAUSED: return ACD_WHY_PAUSED;
-	case ACD_ST_OFFERED: return ACD_WHY_OFFERED;
-	case ACD_ST_ON_CONTACT: return ACD_WHY_ON_CONTACT;
-	case ACD_ST_WRAP_UP: return ACD_WHY_WRAP_UP;
-	default: return a->due_us > e->now_us ? ACD_WHY_RESTING : ACD_WHY_ORDER;
+	case ACD_ST_OFFLINE:
+		return ACD_WHY_OFFLINE;
+	case ACD_ST_PAUSED:
+		return ACD_WHY_PAUSED;
+	case ACD_ST_OFFERED:
+		return ACD_WHY_OFFERED;
+	case ACD_ST_ON_CONTACT:
+		return ACD_WHY_ON_CONTACT;
+	case ACD_ST_WRAP_UP:
+		return ACD_WHY_WRAP_UP;
+	default:
+		return a->due_us > e->now_us ? ACD_WHY_RESTING : ACD_WHY_ORDER;
 	}
 }
 
-static struct acd_cand cand_of(const struct acd *e, const struct acd_queue *q, const struct acd_member *m, enum acd_why why)
+static struct acd_cand cand_of(const struct acd *e, const struct acd_queue *q, const struct acd_member *m,
+			       enum acd_why why)
 {
 	return (struct acd_cand){ acd_a(e, m->agent)->id, acd_member_score(e, q, m), (uint8_t)why };
 }
@@ -113,8 +132,9 @@ static size_t candidates(const struct acd *e, const struct acd_queue *q, const s
 	acd_walk_from(&w, e->member_nodes, q->eligible, 0);
 	for (uint32_t mi; n < PL_MIN(max, ELIGIBLE_SHOWN) && (mi = acd_walk_next(&w, e->member_nodes));) {
 		const struct acd_member *m = acd_m(e, mi);
-		enum acd_why why = it && acd_tried(it, acd_a(e, m->agent)->serial) ? ACD_WHY_TRIED :
-				   m->penalty > penalty ? ACD_WHY_PENALTY : ACD_WHY_ORDER;
+		enum acd_why why = it && acd_tried(it, acd_a(e, m->agent)->serial) ? ACD_WHY_TRIED
+				   : m->penalty > penalty                          ? ACD_WHY_PENALTY
+										   : ACD_WHY_ORDER;
 		if (mi != but)
 			out[n++] = cand_of(e, q, m, why);
 	}
@@ -137,7 +157,7 @@ struct acd_fx *acd_decide(struct acd *e, uint32_t ii, uint32_t ai, uint32_t mi)
 	fx->item = it->id;
 	fx->agent = acd_a(e, ai)->id;
 	fx->queue = q->cfg.id;
-	d->waiting = acd_tree_size(e->item_nodes, q->waiting) - (it->waiting && !it->directed);	/* besides this one */
+	d->waiting = acd_tree_size(e->item_nodes, q->waiting) - (it->waiting && !it->directed); /* besides this one */
 	d->strategy = mi ? q->cfg.strategy : ACD_S_NONE;
 	d->n_cand = 1;
 	if (mi) {

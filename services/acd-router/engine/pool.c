@@ -1,6 +1,9 @@
 #include "pool.h"
 
-static uint32_t slot_of(const struct acd_pool *p, struct acd_id id) { return (uint32_t)acd_mix(id.hi ^ acd_mix(id.lo)) & p->mask; }
+static uint32_t slot_of(const struct acd_pool *p, struct acd_id id)
+{
+	return (uint32_t)acd_mix(id.hi ^ acd_mix(id.lo)) & p->mask;
+}
 
 static struct acd_id id_of(const struct acd_pool *p, uint32_t i)
 {
@@ -21,7 +24,10 @@ uint32_t acd_pool_find(const struct acd_pool *p, struct acd_id id)
 	return acd_id_none(id) ? 0 : walk(p, p->bucket[slot_of(p, id)], id);
 }
 
-uint32_t acd_pool_same(const struct acd_pool *p, uint32_t i) { return walk(p, p->link[i], id_of(p, i)); }
+uint32_t acd_pool_same(const struct acd_pool *p, uint32_t i)
+{
+	return walk(p, p->link[i], id_of(p, i));
+}
 
 static void occupy(struct acd_pool *p, uint32_t i, struct acd_id id)
 {

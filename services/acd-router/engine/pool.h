@@ -1,7 +1,7 @@
-/** Fixed pools with a hash index: entities of one size, found by the id they begin with. Index 0 is nobody.
- *  The index chains through `link`, which also chains the free; several entities may have the same id (find gives the newest,
- *  acd_pool_same() the next older). Chains instead of open addressing: removal needs no tombstones, and the state stays
- *  independent of history. */
+/** Fixed pools with a hash index: entities of one size, found by the id they begin with. Index 0 is nobody. The index
+ *  chains through `link`, which also chains the free; several entities may have the same id (find gives the newest,
+ *  acd_pool_same() the next older). Chains instead of open addressing: removal needs no tombstones, and the state
+ *  stays independent of history. */
 #ifndef ACD_POOL_H
 #define ACD_POOL_H
 #include "acd.h"
@@ -9,16 +9,19 @@
 struct acd_pool {
 	char *base;
 	size_t stride;
-	uint32_t cap, top, used, free;	/* top: indexes above were never used */
+	uint32_t cap, top, used, free; /* top: indexes above were never used */
 	uint32_t *link, *bucket;
 	uint8_t *live;
-	uint32_t mask;			/* of buckets; 0: not hashed */
+	uint32_t mask; /* of buckets; 0: not hashed */
 	char *note;
 	uint16_t *note_len;
 	uint32_t note_cap;
 };
-static inline void *acd_pool_at(const struct acd_pool *p, uint32_t i) { return p->base + (size_t)i * p->stride; }
-static inline uint64_t acd_mix(uint64_t x)	/* a bijection of 64 bits (splitmix64) */
+static inline void *acd_pool_at(const struct acd_pool *p, uint32_t i)
+{
+	return p->base + (size_t)i * p->stride;
+}
+static inline uint64_t acd_mix(uint64_t x) /* a bijection of 64 bits (splitmix64) */
 {
 	x += UINT64_C(0x9e3779b97f4a7c15);
 	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -26,7 +29,7 @@ static inline uint64_t acd_mix(uint64_t x)	/* a bijection of 64 bits (splitmix64
 	return x ^ (x >> 31);
 }
 uint32_t acd_pool_find(const struct acd_pool *p, struct acd_id id);
-uint32_t acd_pool_same(const struct acd_pool *p, uint32_t i);	/* next entity with the same id, 0: none */
+uint32_t acd_pool_same(const struct acd_pool *p, uint32_t i); /* next entity with the same id, 0: none */
 /** Zeroed, with this id; 0: full. */
 uint32_t acd_pool_new(struct acd_pool *p, struct acd_id id);
 /** The one with this index, which must be free (used when a snapshot is read): false when it is not. */

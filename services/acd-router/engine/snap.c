@@ -1,6 +1,6 @@
-/* The state as bytes. One function per entity serves both directions, so that they cannot differ. Entities keep their indexes;
- * trees, timers and hash chains are built anew from the entities.
- * Layout: "PACD", version u32, length of the body u64, checksum of the body u64, body; little endian. */
+/* The state as bytes. One function per entity serves both directions, so that they cannot differ. Entities keep their
+ * indexes; trees, timers and hash chains are built anew from the entities. Layout: "PACD", version u32, length of the
+ * body u64, checksum of the body u64, body; little endian. */
 #include <endian.h>
 
 #include "state.h"
@@ -137,7 +137,8 @@ static void ar_agent(struct ar *r, struct acd *e, uint32_t i)
 	struct acd_agent *a = acd_a(e, i);
 	AR(r, a->revision);
 	AR(r, a->serial);
-	uint8_t *const small[] = { &a->kind, &a->chosen, &a->device, &a->presence, &a->missed, &a->enabled, &a->deleted, &a->dirty };
+	uint8_t *const small[] = { &a->kind,   &a->chosen,  &a->device,  &a->presence,
+				   &a->missed, &a->enabled, &a->deleted, &a->dirty };
 	for (size_t k = 0; k < PL_ARRAY_N(small); k++)
 		AR(r, *small[k]);
 	ar_bytes(r, a->cap, sizeof(a->cap));
@@ -184,7 +185,8 @@ static void ar_member(struct ar *r, struct acd *e, uint32_t i)
 	AR(r, m->last_us);
 	if (!m->eligible)
 		return;
-	AR(r, n->key.a);	/* where it stands, which may be an older place than its numbers say if it is still to be looked at */
+	AR(r, n->key.a); /* where it stands, which may be an older place than its numbers say if it is still to be
+			    looked at */
 	AR(r, n->key.b);
 	AR(r, n->weight);
 }
@@ -238,7 +240,10 @@ static void ar_contact(struct ar *r, struct acd *e, uint32_t i)
 		r->bad = true;
 }
 
-static void ar_reason(struct ar *r, struct acd *e, uint32_t i) { (void)r, (void)e, (void)i; }
+static void ar_reason(struct ar *r, struct acd *e, uint32_t i)
+{
+	(void)r, (void)e, (void)i;
+}
 
 static void ar_note(struct ar *r, struct acd_pool *p, uint32_t i)
 {
@@ -278,7 +283,7 @@ static void ar_free(struct ar *r, struct acd_pool *p)
 		else
 			p->free = i;
 		if (!r->bad)
-			p->live[i] = 2;	/* seen: nobody is free twice */
+			p->live[i] = 2; /* seen: nobody is free twice */
 		last = i;
 	}
 	for (uint32_t i = 1; r->mode == LOAD && i <= p->top; i++)
@@ -354,7 +359,7 @@ uint64_t acd_checksum(const uint8_t *p, size_t n)
 size_t acd_save_size(const struct acd *e)
 {
 	struct ar r = { .mode = MEASURE };
-	ar_all(&r, (struct acd *)(uintptr_t)e);	/* only LOAD writes */
+	ar_all(&r, (struct acd *)(uintptr_t)e); /* only LOAD writes */
 	return r.at + HEAD_BYTES;
 }
 
@@ -380,12 +385,14 @@ size_t acd_save(const struct acd *e, void *buf, size_t cap)
 /* Every index leads to somebody, so that acd_check() can walk. */
 static bool refs_ok(const struct acd *e)
 {
-	bool ok = LIVE(e->agents, e->dirty_first) && LIVE(e->agents, e->dirty_last) && LIVE(e->queues, e->drain_first) &&
-		  LIVE(e->queues, e->drain_last) && !e->dirty_first == !e->dirty_last && !e->drain_first == !e->drain_last;
+	bool ok = LIVE(e->agents, e->dirty_first) && LIVE(e->agents, e->dirty_last) &&
+		  LIVE(e->queues, e->drain_first) && LIVE(e->queues, e->drain_last) &&
+		  !e->dirty_first == !e->dirty_last && !e->drain_first == !e->drain_last;
 	for (uint32_t i = 1; ok && i <= e->queues.top; i++)
-		ok = !e->queues.live[i] || (LIVE(e->items, acd_q(e, i)->items) && LIVE(e->members, acd_q(e, i)->members) &&
-		     LIVE(e->items, acd_q(e, i)->items_last) && LIVE(e->members, acd_q(e, i)->members_last) &&
-		     LIVE(e->queues, acd_q(e, i)->drain_next));
+		ok = !e->queues.live[i] ||
+		     (LIVE(e->items, acd_q(e, i)->items) && LIVE(e->members, acd_q(e, i)->members) &&
+		      LIVE(e->items, acd_q(e, i)->items_last) && LIVE(e->members, acd_q(e, i)->members_last) &&
+		      LIVE(e->queues, acd_q(e, i)->drain_next));
 	for (uint32_t i = 1; ok && i <= e->agents.top; i++) {
 		const struct acd_agent *a = acd_a(e, i);
 		ok = !e->agents.live[i] || (LIVE(e->members, a->members) && LIVE(e->agents, a->dirty_next));
@@ -394,19 +401,20 @@ static bool refs_ok(const struct acd *e)
 	}
 	for (uint32_t i = 1; ok && i <= e->members.top; i++) {
 		const struct acd_member *m = acd_m(e, i);
-		ok = !e->members.live[i] || (m->agent && e->agents.live[m->agent] && LIVE(e->queues, m->queue) &&
-		     LIVE(e->members, m->prev) && LIVE(e->members, m->next) && LIVE(e->members, m->next_of_agent) &&
-		     (!m->eligible || m->queue));
+		ok = !e->members.live[i] ||
+		     (m->agent && e->agents.live[m->agent] && LIVE(e->queues, m->queue) && LIVE(e->members, m->prev) &&
+		      LIVE(e->members, m->next) && LIVE(e->members, m->next_of_agent) && (!m->eligible || m->queue));
 	}
 	for (uint32_t i = 1; ok && i <= e->items.top; i++) {
 		const struct acd_item *it = acd_i(e, i);
-		ok = !e->items.live[i] || (it->queue && e->queues.live[it->queue] && LIVE(e->items, it->prev) &&
-		     LIVE(e->items, it->next) && LIVE(e->contacts, it->offers) && LIVE(e->agents, it->directed));
+		ok = !e->items.live[i] ||
+		     (it->queue && e->queues.live[it->queue] && LIVE(e->items, it->prev) && LIVE(e->items, it->next) &&
+		      LIVE(e->contacts, it->offers) && LIVE(e->agents, it->directed));
 	}
 	for (uint32_t i = 1; ok && i <= e->contacts.top; i++) {
 		const struct acd_contact *c = acd_c(e, i);
 		ok = !e->contacts.live[i] || (c->agent && e->agents.live[c->agent] && LIVE(e->items, c->item) &&
-		     LIVE(e->contacts, c->next_of_item));
+					      LIVE(e->contacts, c->next_of_item));
 	}
 	return ok;
 }
@@ -458,7 +466,8 @@ enum pl_err acd_load(struct acd *e, const void *buf, size_t n)
 {
 	struct ar head = { .mode = LOAD, .in = buf, .at = 4, .cap = PL_MIN(n, (size_t)HEAD_BYTES) };
 	if (n < HEAD_BYTES || memcmp(buf, "PACD", 4) != 0 || ar_int(&head, 0, 4) != SNAP_VERSION ||
-	    ar_int(&head, 0, 8) != n - HEAD_BYTES || ar_int(&head, 0, 8) != acd_checksum((const uint8_t *)buf + HEAD_BYTES, n - HEAD_BYTES))
+	    ar_int(&head, 0, 8) != n - HEAD_BYTES ||
+	    ar_int(&head, 0, 8) != acd_checksum((const uint8_t *)buf + HEAD_BYTES, n - HEAD_BYTES))
 		return PL_E_FORMAT;
 	struct ar r = { .mode = LOAD, .in = (const uint8_t *)buf + HEAD_BYTES, .cap = n - HEAD_BYTES };
 	ar_all(&r, e);

@@ -1,5 +1,5 @@
-/* One binary heap of everything that is due; each entity has at most one timer. Ties are broken by kind and serial number,
- * so that the order never depends on history. */
+/* One binary heap of everything that is due; each entity has at most one timer. Ties are broken by kind and serial
+ * number, so that the order never depends on history. */
 #include "state.h"
 
 static bool before(const struct acd_timer *x, const struct acd_timer *y)
@@ -45,18 +45,24 @@ static void down(struct acd *e, uint32_t at, struct acd_timer t)
 static uint64_t serial_of(const struct acd *e, enum acd_timer_kind kind, uint32_t idx)
 {
 	switch (kind) {
-	case ACD_T_CONTACT: return acd_c(e, idx)->fence;
-	case ACD_T_ITEM: return acd_i(e, idx)->serial;
-	default: return acd_a(e, idx)->serial;
+	case ACD_T_CONTACT:
+		return acd_c(e, idx)->fence;
+	case ACD_T_ITEM:
+		return acd_i(e, idx)->serial;
+	default:
+		return acd_a(e, idx)->serial;
 	}
 }
 
 static int64_t *due_of(const struct acd *e, enum acd_timer_kind kind, uint32_t idx)
 {
 	switch (kind) {
-	case ACD_T_CONTACT: return &acd_c(e, idx)->due_us;
-	case ACD_T_ITEM: return &acd_i(e, idx)->due_us;
-	default: return &acd_a(e, idx)->due_us;
+	case ACD_T_CONTACT:
+		return &acd_c(e, idx)->due_us;
+	case ACD_T_ITEM:
+		return &acd_i(e, idx)->due_us;
+	default:
+		return &acd_a(e, idx)->due_us;
 	}
 }
 

@@ -11,7 +11,7 @@ bool acd_key_less(const struct acd_key *x, const struct acd_key *y)
 	return x->serial < y->serial;
 }
 
-static void pull(struct acd_node *nodes, uint32_t i)	/* node 0 is all zero */
+static void pull(struct acd_node *nodes, uint32_t i) /* node 0 is all zero */
 {
 	struct acd_node *n = &nodes[i];
 	n->size = nodes[n->l].size + nodes[n->r].size + 1;

@@ -1,7 +1,10 @@
 /* Reading the state. */
 #include "state.h"
 
-struct acd_note acd_item_note(const struct acd *e, uint32_t item_ref) { return acd_pool_note_get(&e->items, item_ref); }
+struct acd_note acd_item_note(const struct acd *e, uint32_t item_ref)
+{
+	return acd_pool_note_get(&e->items, item_ref);
+}
 
 struct acd_note acd_queue_note(const struct acd *e, struct acd_id queue)
 {
@@ -31,9 +34,15 @@ uint64_t acd_agent_revision(const struct acd *e, struct acd_id agent)
 static struct acd_item_view item_view(const struct acd *e, uint32_t ii)
 {
 	const struct acd_item *it = acd_i(e, ii);
-	struct acd_item_view v = { .item = it->id, .queue = acd_q(e, it->queue)->cfg.id, .only_agent = it->only_agent,
-		.channel = it->channel, .priority = it->priority, .position = acd_item_position(e, it), .item_ref = ii,
-		.queued_at_us = it->queued_at_us, .entered_us = it->entered_us };
+	struct acd_item_view v = { .item = it->id,
+				   .queue = acd_q(e, it->queue)->cfg.id,
+				   .only_agent = it->only_agent,
+				   .channel = it->channel,
+				   .priority = it->priority,
+				   .position = acd_item_position(e, it),
+				   .item_ref = ii,
+				   .queued_at_us = it->queued_at_us,
+				   .entered_us = it->entered_us };
 	if (it->offers)
 		v.offered_agent = acd_a(e, acd_c(e, it->offers)->agent)->id;
 	return v;
@@ -54,7 +63,7 @@ size_t acd_queue_items(const struct acd *e, struct acd_id queue, struct acd_item
 		return 0;
 	const struct acd_queue *q = acd_q(e, qi);
 	size_t n = 0;
-	for (uint32_t ii = q->items; ii && n < max; ii = acd_i(e, ii)->next)	/* offered, or meant for one agent */
+	for (uint32_t ii = q->items; ii && n < max; ii = acd_i(e, ii)->next) /* offered, or meant for one agent */
 		if (!acd_i(e, ii)->waiting || acd_i(e, ii)->directed)
 			out[n++] = item_view(e, ii);
 	struct acd_walk w;
@@ -78,7 +87,7 @@ bool acd_queue_next(const struct acd *e, uint32_t *pos, struct acd_queue_view *r
 		return false;
 	const struct acd_queue *q = acd_q(e, *pos);
 	*ret = (struct acd_queue_view){ q->cfg.id, q->n_items - q->n_offered, q->n_offered, q->signed_in,
-		acd_tree_size(e->member_nodes, q->eligible) };
+					acd_tree_size(e->member_nodes, q->eligible) };
 	return true;
 }
 
@@ -100,7 +109,8 @@ bool acd_reason_next(const struct acd *e, uint32_t *pos, struct acd_id *ret)
 
 struct acd_counts acd_counts_get(const struct acd *e)
 {
-	return (struct acd_counts){ e->queues.used, e->agents.used, e->items.used, e->contacts.used, e->n_offers, e->n_waiting };
+	return (struct acd_counts){ e->queues.used,   e->agents.used, e->items.used,
+				    e->contacts.used, e->n_offers,    e->n_waiting };
 }
 
 bool acd_agent_in_queue(const struct acd *e, struct acd_id agent, struct acd_id queue)
@@ -119,8 +129,10 @@ size_t acd_agent_places(const struct acd *e, struct acd_id agent, struct acd_age
 			continue;
 		const struct acd_queue *q = acd_q(e, m->queue);
 		struct acd_agent_place *p = &out[n++];
-		*p = (struct acd_agent_place){ .queue = q->cfg.id, .eligible = acd_tree_size(e->member_nodes, q->eligible),
-			.waiting = acd_tree_size(e->item_nodes, q->waiting), .why = (uint8_t)acd_why_not(e, acd_a(e, ai)) };
+		*p = (struct acd_agent_place){ .queue = q->cfg.id,
+					       .eligible = acd_tree_size(e->member_nodes, q->eligible),
+					       .waiting = acd_tree_size(e->item_nodes, q->waiting),
+					       .why = (uint8_t)acd_why_not(e, acd_a(e, ai)) };
 		if (m->eligible)
 			p->place = acd_tree_below(e->member_nodes, q->eligible, &e->member_nodes[mi].key, NULL) + 1;
 	}

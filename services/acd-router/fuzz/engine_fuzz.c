@@ -1,5 +1,5 @@
-/* Bytes become inputs; the invariants and the effects' own logic (sim/oracle.h) are the judges. Pools are small, so that they run full.
- * Half way the engine is saved and restored, and the copy must go on alike. */
+/* Bytes become inputs; the invariants and the effects' own logic (sim/oracle.h) are the judges. Pools are small, so
+ * that they run full. Half way the engine is saved and restored, and the copy must go on alike. */
 #include <stdlib.h>
 
 #include "fxhash.h"
@@ -18,23 +18,41 @@ static unsigned take(struct bytes *b)
 	return *b->p++;
 }
 
-static struct acd_id some_id(struct bytes *b, uint64_t kind, unsigned n) { return (struct acd_id){ kind, take(b) % n + 1 }; }
+static struct acd_id some_id(struct bytes *b, uint64_t kind, unsigned n)
+{
+	return (struct acd_id){ kind, take(b) % n + 1 };
+}
 
 static void config(struct bytes *b, struct acd_in *in, struct acd_membership ms[4], uint64_t revision)
 {
 	unsigned flags = take(b);
 	if (take(b) & 1) {
 		in->kind = ACD_IN_QUEUE_PUT;
-		in->queue_put.cfg = (struct acd_queue_cfg){ .id = some_id(b, 1, 3), .revision = revision, .channel = (uint8_t)take(b),
-			.strategy = (uint8_t)take(b), .weight = (uint8_t)(take(b) % 3), .enabled = flags & 1, .join_when_empty = flags >> 1 & 1,
-			.leave_when_empty = flags >> 2 & 1, .deleted = (flags & 0xf8) == 0x80, .max_waiting = take(b) % 5,
-			.autopause_after = flags >> 3 & 1, .ring_us = take(b) * PL_US_PER_MS * 100, .retry_us = take(b) * PL_US_PER_MS * 10,
-			.wrap_up_us = (flags >> 4 & 1) * PL_US_PER_S, .max_wait_us = (flags >> 5 & 1) * 9 * PL_US_PER_S };
+		in->queue_put.cfg = (struct acd_queue_cfg){ .id = some_id(b, 1, 3),
+							    .revision = revision,
+							    .channel = (uint8_t)take(b),
+							    .strategy = (uint8_t)take(b),
+							    .weight = (uint8_t)(take(b) % 3),
+							    .enabled = flags & 1,
+							    .join_when_empty = flags >> 1 & 1,
+							    .leave_when_empty = flags >> 2 & 1,
+							    .deleted = (flags & 0xf8) == 0x80,
+							    .max_waiting = take(b) % 5,
+							    .autopause_after = flags >> 3 & 1,
+							    .ring_us = take(b) * PL_US_PER_MS * 100,
+							    .retry_us = take(b) * PL_US_PER_MS * 10,
+							    .wrap_up_us = (flags >> 4 & 1) * PL_US_PER_S,
+							    .max_wait_us = (flags >> 5 & 1) * 9 * PL_US_PER_S };
 		return;
 	}
 	in->kind = ACD_IN_AGENT_PUT;
-	in->agent_put = (struct acd_in_agent_put){ .id = some_id(b, 2, 5), .revision = revision, .kind = (uint8_t)(1 + (flags & 1)),
-		.enabled = (flags >> 1 & 3) != 0, .deleted = (flags & 0xf8) == 0x80, .members = ms, .n_members = take(b) % 4 };
+	in->agent_put = (struct acd_in_agent_put){ .id = some_id(b, 2, 5),
+						   .revision = revision,
+						   .kind = (uint8_t)(1 + (flags & 1)),
+						   .enabled = (flags >> 1 & 3) != 0,
+						   .deleted = (flags & 0xf8) == 0x80,
+						   .members = ms,
+						   .n_members = take(b) % 4 };
 	for (size_t i = 0; i < in->agent_put.n_members; i++)
 		ms[i] = (struct acd_membership){ some_id(b, 1, 3), (uint16_t)(take(b) % 3), (uint16_t)(take(b) % 4) };
 	in->agent_put.cap[take(b) % ACD_CH_N] = (uint8_t)(take(b) % 4);
@@ -47,21 +65,26 @@ static void of_offer(struct bytes *b, struct acd_in *in, const struct oracle *o,
 	unsigned v = take(b);
 	if (reply) {
 		in->kind = ACD_IN_REPLY;
-		in->reply = (struct acd_in_reply){ .item = f->item, .offer = f->offer, .fence = f->fence - (v >> 5 == 7),
-			.outcome = (uint8_t)(v & 7) };
+		in->reply = (struct acd_in_reply){ .item = f->item,
+						   .offer = f->offer,
+						   .fence = f->fence - (v >> 5 == 7),
+						   .outcome = (uint8_t)(v & 7) };
 	} else {
 		in->kind = ACD_IN_ENDED;
 		in->ended = (struct acd_in_ended){ f->item, v & 1 ? f->agent : (struct acd_id){ 0 }, v >> 1 & 1 };
 	}
 }
 
-static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4], const struct oracle *o, uint64_t revision)
+static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4], const struct oracle *o,
+		 uint64_t revision)
 {
 	static struct acd_id alive;
 	memset(in, 0, sizeof(*in));
 	switch (take(b) % 13) {
 	case 0:
-	case 1: config(b, in, ms, revision); break;
+	case 1:
+		config(b, in, ms, revision);
+		break;
 	case 2:
 	case 3:
 		in->kind = ACD_IN_ENQUEUE;
@@ -71,10 +94,17 @@ static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4]
 		if (in->enqueue.priority & 64)
 			in->enqueue.only_agent = some_id(b, 2, 6);
 		break;
-	case 4: in->kind = ACD_IN_CANCEL; in->cancel.item = some_id(b, 3, 12); break;
+	case 4:
+		in->kind = ACD_IN_CANCEL;
+		in->cancel.item = some_id(b, 3, 12);
+		break;
 	case 5:
-	case 6: of_offer(b, in, o, true); break;
-	case 7: of_offer(b, in, o, false); break;
+	case 6:
+		of_offer(b, in, o, true);
+		break;
+	case 7:
+		of_offer(b, in, o, false);
+		break;
 	case 8:
 		in->kind = ACD_IN_AGENT;
 		in->agent.agent = some_id(b, 2, 6);
@@ -83,14 +113,23 @@ static void make(struct bytes *b, struct acd_in *in, struct acd_membership ms[4]
 		in->agent.end_wrap_up = in->agent.state == 4;
 		in->agent.device = ACD_DEV_BROWSER;
 		break;
-	case 9: in->kind = ACD_IN_ASSIGN; in->assign = (struct acd_in_assign){ some_id(b, 3, 12), some_id(b, 2, 6) }; break;
-	case 10: in->kind = ACD_IN_PRIORITY; in->priority = (struct acd_in_priority){ some_id(b, 3, 12), (int8_t)take(b) }; break;
+	case 9:
+		in->kind = ACD_IN_ASSIGN;
+		in->assign = (struct acd_in_assign){ some_id(b, 3, 12), some_id(b, 2, 6) };
+		break;
+	case 10:
+		in->kind = ACD_IN_PRIORITY;
+		in->priority = (struct acd_in_priority){ some_id(b, 3, 12), (int8_t)take(b) };
+		break;
 	case 11:
 		alive = some_id(b, 3, 12);
 		in->kind = ACD_IN_ALIVE;
 		in->alive = (struct acd_in_alive){ &alive, 1, take(b) * 100 * PL_US_PER_MS };
 		break;
-	default: in->kind = ACD_IN_PRESENCE; in->presence.agent = some_id(b, 2, 6); break;
+	default:
+		in->kind = ACD_IN_PRESENCE;
+		in->presence.agent = some_id(b, 2, 6);
+		break;
 	}
 }
 

@@ -1,4 +1,5 @@
-/* A snapshot from elsewhere: any body with a good header and checksum. It is refused or loads, and what loads is sound. */
+/* A snapshot from elsewhere: any body with a good header and checksum. It is refused or loads, and what loads is
+ * sound. */
 #include <stdlib.h>
 
 #include "state.h"

@@ -3,16 +3,17 @@
 
 #include "thing.h"
 
-static enum pl_err unpack_row(struct pg_conn *db, const struct pg_rows *rows, int i, const ProtobufCMessageDescriptor *d,
-			      struct pl_arena *a, ProtobufCMessage **ret, struct pl_why *why)
+static enum pl_err unpack_row(struct pg_conn *db, const struct pg_rows *rows, int i,
+			      const ProtobufCMessageDescriptor *d, struct pl_arena *a, ProtobufCMessage **ret,
+			      struct pl_why *why)
 {
 	size_t n = 0;
 	const uint8_t *p = pg_bytes(db, rows, i, 0, &n);
 	return p || !n ? rpc_unpack(d, p, n, a, ret, why) : PL_E_NOMEM;
 }
 
-enum pl_err thing_db_get(struct pg_conn *db, const struct thing *t, const char *id, struct pl_arena *a, ProtobufCMessage **ret,
-			 struct pl_why *why)
+enum pl_err thing_db_get(struct pg_conn *db, const struct thing *t, const char *id, struct pl_arena *a,
+			 ProtobufCMessage **ret, struct pl_why *why)
 {
 	struct pg_rows *rows = NULL;
 	if (!pl_id_ok(id))
@@ -25,8 +26,9 @@ enum pl_err thing_db_get(struct pg_conn *db, const struct thing *t, const char *
 	return unpack_row(db, rows, 0, t->d, a, ret, why);
 }
 
-enum pl_err thing_db_list_of(struct pg_conn *db, const struct pg_stmt *stmt, const char *param, const ProtobufCMessageDescriptor *d,
-			     struct pl_arena *a, ProtobufCMessage ***ret, size_t *ret_n, struct pl_why *why)
+enum pl_err thing_db_list_of(struct pg_conn *db, const struct pg_stmt *stmt, const char *param,
+			     const ProtobufCMessageDescriptor *d, struct pl_arena *a, ProtobufCMessage ***ret,
+			     size_t *ret_n, struct pl_why *why)
 {
 	struct pg_rows *rows = NULL;
 	enum pl_err err = pg_exec(db, stmt, param ? &param : NULL, param != NULL, &rows, why);
@@ -43,8 +45,8 @@ enum pl_err thing_db_list_of(struct pg_conn *db, const struct pg_stmt *stmt, con
 	return PL_OK;
 }
 
-enum pl_err thing_db_list(struct pg_conn *db, const struct thing *t, struct pl_arena *a, ProtobufCMessage ***ret, size_t *ret_n,
-			  struct pl_why *why)
+enum pl_err thing_db_list(struct pg_conn *db, const struct thing *t, struct pl_arena *a, ProtobufCMessage ***ret,
+			  size_t *ret_n, struct pl_why *why)
 {
 	return thing_db_list_of(db, &t->list, NULL, t->d, a, ret, ret_n, why);
 }
@@ -55,14 +57,20 @@ static ProtobufCMessage *event_of(const struct change *c, struct pl_arena *a, ch
 	/* The three events are alike: meta, the thing, deleted. */
 	Parley__Acd__V1__QueueChanged *ev = PL_NEW(a, Parley__Acd__V1__QueueChanged);
 	_Static_assert(sizeof(Parley__Acd__V1__QueueChanged) == sizeof(Parley__Acd__V1__AgentChanged) &&
-		       sizeof(Parley__Acd__V1__QueueChanged) == sizeof(Parley__Acd__V1__PauseReasonChanged), "alike");
+			       sizeof(Parley__Acd__V1__QueueChanged) == sizeof(Parley__Acd__V1__PauseReasonChanged),
+		       "alike");
 	if (!meta || !ev)
 		return NULL;
 	parley__common__v1__event_meta__init(meta);
 	switch (c->t->kind) {
-	case THING_AGENT: parley__acd__v1__agent_changed__init((Parley__Acd__V1__AgentChanged *)(void *)ev); break;
-	case THING_REASON: parley__acd__v1__pause_reason_changed__init((Parley__Acd__V1__PauseReasonChanged *)(void *)ev); break;
-	default: parley__acd__v1__queue_changed__init(ev);
+	case THING_AGENT:
+		parley__acd__v1__agent_changed__init((Parley__Acd__V1__AgentChanged *)(void *)ev);
+		break;
+	case THING_REASON:
+		parley__acd__v1__pause_reason_changed__init((Parley__Acd__V1__PauseReasonChanged *)(void *)ev);
+		break;
+	default:
+		parley__acd__v1__queue_changed__init(ev);
 	}
 	char *id = *thing_id(c->t, c->m);
 	meta->event_id = event_id;
@@ -84,7 +92,8 @@ static enum pl_err note_change(struct pg_conn *db, struct changes *ch, struct ch
 		size_t cap = PL_MIN(PL_MAX(ch->cap * 2, (size_t)4), (size_t)CHANGES_MAX);
 		struct change *more = pl_arena_alloc(ch->a, cap * sizeof(*more));
 		if (!more || cap == ch->n)
-			return pl_why_set(why, more ? PL_E_FULL : PL_E_NOMEM, "more than %d changes at once", CHANGES_MAX);
+			return pl_why_set(why, more ? PL_E_FULL : PL_E_NOMEM, "more than %d changes at once",
+					  CHANGES_MAX);
 		if (ch->n)
 			memcpy(more, ch->list, ch->n * sizeof(*more));
 		ch->list = more;
@@ -105,7 +114,7 @@ static enum pl_err write_row(struct pg_conn *db, const struct thing *t, const st
 		return PL_E_NOMEM;
 	protobuf_c_message_pack(m, body);
 	const char *params[] = { *thing_id(t, m), *thing_name(t, m), pg_int_param(db, (int64_t)*thing_revision(t, m)),
-		pg_bytea_param(db, body, n) };
+				 pg_bytea_param(db, body, n) };
 	enum pl_err err = pg_exec(db, stmt, params, 4, ret, why);
 	if (err == PL_E_EXISTS) {
 		bool name = why && strstr(why->field, "name");
@@ -138,7 +147,8 @@ static enum pl_err write_more(struct pg_conn *db, const struct thing *t, Protobu
 	return t->kind == THING_AGENT ? write_members(db, (const Parley__Acd__V1__Agent *)(void *)m, why) : PL_OK;
 }
 
-enum pl_err thing_db_create(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, struct changes *ch, struct pl_why *why)
+enum pl_err thing_db_create(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, struct changes *ch,
+			    struct pl_why *why)
 {
 	*thing_revision(t, m) = 1;
 	enum pl_err err = write_row(db, t, &t->insert, m, NULL, ch->a, why);
@@ -147,8 +157,8 @@ enum pl_err thing_db_create(struct pg_conn *db, const struct thing *t, ProtobufC
 	return err ? err : note_change(db, ch, (struct change){ t, m, false }, why);
 }
 
-static enum pl_err update_to(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, uint64_t revision, struct changes *ch,
-			     struct pl_why *why)
+static enum pl_err update_to(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, uint64_t revision,
+			     struct changes *ch, struct pl_why *why)
 {
 	struct pg_rows *rows = NULL;
 	ProtobufCMessage *old = NULL;
@@ -157,7 +167,8 @@ static enum pl_err update_to(struct pg_conn *db, const struct thing *t, Protobuf
 	if (!err && pg_affected(rows) == 0) {
 		err = thing_db_get(db, t, *thing_id(t, m), ch->a, &old, why);
 		if (!err)
-			err = pl_why_field(why, PL_E_CONFLICT, t->path, "somebody changed it meanwhile: its revision is %" PRIu64,
+			err = pl_why_field(why, PL_E_CONFLICT, t->path,
+					   "somebody changed it meanwhile: its revision is %" PRIu64,
 					   *thing_revision(t, old));
 	}
 	if (!err)
@@ -165,16 +176,18 @@ static enum pl_err update_to(struct pg_conn *db, const struct thing *t, Protobuf
 	return err ? err : note_change(db, ch, (struct change){ t, m, false }, why);
 }
 
-enum pl_err thing_db_update(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, struct changes *ch, struct pl_why *why)
+enum pl_err thing_db_update(struct pg_conn *db, const struct thing *t, ProtobufCMessage *m, struct changes *ch,
+			    struct pl_why *why)
 {
 	uint64_t was = *thing_revision(t, m);
 	enum pl_err err = update_to(db, t, m, was + 1, ch, why);
-	if (err)	/* the job may run again from the start */
+	if (err) /* the job may run again from the start */
 		*thing_revision(t, m) = was;
 	return err;
 }
 
-static enum pl_err leave_queue(struct pg_conn *db, const char *queue_id, ProtobufCMessage *m, struct changes *ch, struct pl_why *why)
+static enum pl_err leave_queue(struct pg_conn *db, const char *queue_id, ProtobufCMessage *m, struct changes *ch,
+			       struct pl_why *why)
 {
 	Parley__Acd__V1__Agent *g = (Parley__Acd__V1__Agent *)(void *)m;
 	size_t n = 0;
@@ -188,7 +201,7 @@ static enum pl_err leave_queue(struct pg_conn *db, const char *queue_id, Protobu
 static enum pl_err leave_queue_all(struct pg_conn *db, const char *queue_id, struct changes *ch, struct pl_why *why)
 {
 	static const struct pg_stmt of = { "member_of", "SELECT a.body FROM agent a JOIN member m ON m.agent_id = a.id"
-		" WHERE m.queue_id = $1 ORDER BY a.id FOR UPDATE OF a" };
+							" WHERE m.queue_id = $1 ORDER BY a.id FOR UPDATE OF a" };
 	struct pg_rows *rows = NULL;
 	enum pl_err err = pg_exec(db, &of, &queue_id, 1, &rows, why);
 	for (int i = 0; !err && i < pg_n(rows); i++) {
@@ -200,7 +213,8 @@ static enum pl_err leave_queue_all(struct pg_conn *db, const char *queue_id, str
 	return err;
 }
 
-enum pl_err thing_db_delete(struct pg_conn *db, const struct thing *t, const char *id, struct changes *ch, struct pl_why *why)
+enum pl_err thing_db_delete(struct pg_conn *db, const struct thing *t, const char *id, struct changes *ch,
+			    struct pl_why *why)
 {
 	ProtobufCMessage *m = NULL;
 	enum pl_err err = thing_db_get(db, t, id, ch->a, &m, why);

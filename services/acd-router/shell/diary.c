@@ -1,4 +1,5 @@
-/* The latest decisions, for the question "why did this agent get nothing": by agent they cannot be found in the ledger. */
+/* The latest decisions, for the question "why did this agent get nothing": by agent they cannot be found in the
+ * ledger. */
 #include <stdlib.h>
 
 #include "router.h"
@@ -44,13 +45,15 @@ static bool names(const Parley__Acd__V1__Decision *m, const char *agent_id)
 	return false;
 }
 
-size_t diary_find(const struct diary *d, const char *agent_id, struct pl_arena *a, Parley__Acd__V1__Decision **out, size_t max)
+size_t diary_find(const struct diary *d, const char *agent_id, struct pl_arena *a, Parley__Acd__V1__Decision **out,
+		  size_t max)
 {
 	size_t n = 0;
 	for (size_t back = 1; back <= PL_MIN(d->next, (size_t)KEPT) && n < max; back++) {
 		const struct page *p = &d->pages[(d->next - back) % KEPT];
 		ProtobufCMessage *m = NULL;
-		if (!p->len || rpc_unpack(&parley__acd__v1__decision__descriptor, p->data, p->len, a, &m, NULL) != PL_OK)
+		if (!p->len ||
+		    rpc_unpack(&parley__acd__v1__decision__descriptor, p->data, p->len, a, &m, NULL) != PL_OK)
 			continue;
 		Parley__Acd__V1__Decision *dec = (Parley__Acd__V1__Decision *)(void *)m;
 		if (names(dec, agent_id))

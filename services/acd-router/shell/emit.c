@@ -1,7 +1,8 @@
-/* What is to be told, and was it. Every copy keeps the events of what it applied until it knows that the ledger has them: the leader by
- * the stream's acknowledgement, the others by hearing the event. So a new leader tells exactly what its predecessor did not.
- * Bounds     HELD_MAX events; a copy that does not lead forgets those older than FORGET_US, well within the time in which the
- *            ledger would notice a repetition. */
+/* What is to be told, and was it. Every copy keeps the events of what it applied until it knows that the ledger has
+ * them: the leader by the stream's acknowledgement, the others by hearing the event. So a new leader tells exactly
+ * what its predecessor did not.
+ * Bounds     HELD_MAX events; a copy that does not lead forgets those older than FORGET_US, well within the time in
+ *            which the ledger would notice a repetition. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <uthash.h>
@@ -17,7 +18,7 @@ struct held {
 	struct emitter *o;
 	uint64_t seq;
 	int64_t at_us;
-	bool flying;		/* handed to the bus, which repeats it until it is acknowledged */
+	bool flying; /* handed to the bus, which repeats it until it is acknowledged */
 	char id[PL_ID_LEN], subject[96];
 	const char *type;
 	size_t len;
@@ -30,7 +31,7 @@ struct emitter {
 	struct pl_list waiting, flying;
 	struct held *by_id;
 	size_t n;
-	uint64_t done_seq;	/* effects of inputs up to this one were told before we came */
+	uint64_t done_seq; /* effects of inputs up to this one were told before we came */
 };
 
 static void held_free(struct held *h)
@@ -80,9 +81,10 @@ void emitter_free(struct emitter *o)
 	if (!o)
 		return;
 	bus_unsubscribe(o->sub);
-	PL_LIST_EACH_SAFE(n, &o->waiting)
+	PL_LIST_EACH_SAFE (n, &o->waiting)
 		held_free(PL_CONTAINER(n, struct held, node));
-	PL_LIST_EACH_SAFE(f, &o->flying) {	/* the bus may still call back for these: it is closed after us, without calls */
+	/* The bus may still hold these: it is closed after us, without calls. */
+	PL_LIST_EACH_SAFE (f, &o->flying) {
 		struct held *h = PL_CONTAINER(f, struct held, node);
 		held_free(h);
 	}
@@ -119,9 +121,11 @@ void emitter_flush(struct emitter *o)
 {
 	while (!pl_list_empty(&o->waiting) && lead_held(o->r->lead)) {
 		struct held *h = PL_CONTAINER(o->waiting.next, struct held, node);
-		struct bus_out out = { .subject = h->subject, .type = h->type, .data = h->data, .len = h->len, .msg_id = h->id };
+		struct bus_out out = {
+			.subject = h->subject, .type = h->type, .data = h->data, .len = h->len, .msg_id = h->id
+		};
 		h->flying = true;
-		if (bus_js_publish(o->r->bus, &out, on_acked, h) != PL_OK) {	/* full: again in a second */
+		if (bus_js_publish(o->r->bus, &out, on_acked, h) != PL_OK) { /* full: again in a second */
 			h->flying = false;
 			return;
 		}
@@ -152,6 +156,12 @@ static uint64_t lowest(const struct pl_list *l, uint64_t so_far)
 }
 
 /* Both lists are in the order of their inputs. */
-uint64_t emitter_done_seq(const struct emitter *o) { return lowest(&o->flying, lowest(&o->waiting, acd_seq(o->r->e))); }
+uint64_t emitter_done_seq(const struct emitter *o)
+{
+	return lowest(&o->flying, lowest(&o->waiting, acd_seq(o->r->e)));
+}
 
-void emitter_forget(struct emitter *o, uint64_t up_to_seq) { o->done_seq = up_to_seq; }
+void emitter_forget(struct emitter *o, uint64_t up_to_seq)
+{
+	o->done_seq = up_to_seq;
+}

@@ -10,9 +10,13 @@ struct ctx {
 	Parley__Common__V1__EventMeta *meta;
 };
 
-#define EVENT(c, type, TYPE) event_new(c, sizeof(Parley__Acd__V1__##type), &(Parley__Acd__V1__##type)PARLEY__ACD__V1__##TYPE##__INIT)
+#define EVENT(c, type, TYPE)                                                                                           \
+	event_new(c, sizeof(Parley__Acd__V1__##type), &(Parley__Acd__V1__##type)PARLEY__ACD__V1__##TYPE##__INIT)
 
-static void *event_new(const struct ctx *c, size_t n, const void *init) { return pl_arena_dup(c->a, init, n); }
+static void *event_new(const struct ctx *c, size_t n, const void *init)
+{
+	return pl_arena_dup(c->a, init, n);
+}
 
 Parley__Acd__V1__AgentStatus *event_status(const struct router *r, const struct acd_status *st, struct pl_arena *a)
 {
@@ -171,7 +175,7 @@ static ProtobufCMessage *map_decision(const struct ctx *c)
 		parley__acd__v1__candidate__init(&cand[i]);
 		cand[i].agent_id = acd_id_dup(c->a, d->cand[i].agent);
 		cand[i].score = d->cand[i].score;
-		cand[i].why_not = (char *)why_word(d->cand[i].why);	/* only packed, never written */
+		cand[i].why_not = (char *)why_word(d->cand[i].why); /* only packed, never written */
 		list[i] = &cand[i];
 	}
 	m->candidates = list;
@@ -211,8 +215,8 @@ static Parley__Common__V1__EventMeta *meta_new(const struct ctx *c, const char *
 	return m;
 }
 
-bool event_map(const struct router *r, const struct acd_fx *fx, int64_t now_us, uint64_t seq, size_t n, struct pl_arena *a,
-	       struct event *ret)
+bool event_map(const struct router *r, const struct acd_fx *fx, int64_t now_us, uint64_t seq, size_t n,
+	       struct pl_arena *a, struct event *ret)
 {
 	struct ctx c = { r, fx, a, NULL };
 	char of[PL_ID_LEN];

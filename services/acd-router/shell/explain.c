@@ -46,8 +46,13 @@ static const char *queue_name(const struct story *s, const char *id)
 
 static const char *outcome_words(int o)
 {
-	static const char *const words[ACD_OUT_N] = { "ended", "answered", "rejected it", "let it ring to the end",
-		"could not be reached", "lost it to another agent", "lost it because the customer left" };
+	static const char *const words[ACD_OUT_N] = { "ended",
+						      "answered",
+						      "rejected it",
+						      "let it ring to the end",
+						      "could not be reached",
+						      "lost it to another agent",
+						      "lost it because the customer left" };
 	return o >= 0 && o < ACD_OUT_N ? words[o] : words[0];
 }
 
@@ -70,9 +75,9 @@ static void tell_decision(struct story *s, Parley__Acd__V1__Decision *d)
 	struct pl_arena *a = s->c->arena;
 	if (d->n_candidates == 0)
 		return;
-	say(s, rpc_ts_us(d->meta ? d->meta->time : NULL), pl_arena_printf(a, "%s was chosen (%s); %u still waited.%s",
-		agent_name(s, d->candidates[0]->agent_id), score_words(a, (uint8_t)d->strategy, d->candidates[0]->score), d->waiting,
-		others(s, d)));
+	say(s, rpc_ts_us(d->meta ? d->meta->time : NULL),
+	    pl_arena_printf(a, "%s was chosen (%s); %u still waited.%s", agent_name(s, d->candidates[0]->agent_id),
+			    score_words(a, (uint8_t)d->strategy, d->candidates[0]->score), d->waiting, others(s, d)));
 	if (s->n_decisions < DECISIONS_MAX)
 		s->decisions[s->n_decisions++] = d;
 }
@@ -80,22 +85,25 @@ static void tell_decision(struct story *s, Parley__Acd__V1__Decision *d)
 static void tell_event(struct story *s, const ProtobufCMessage *m)
 {
 	struct pl_arena *a = s->c->arena;
-	const Parley__Acd__V1__InteractionQueued *q = (const void *)m;	/* meta comes first in every event */
+	const Parley__Acd__V1__InteractionQueued *q = (const void *)m; /* meta comes first in every event */
 	const Parley__Common__V1__EventMeta *meta = q->meta;
 	if (!meta)
 		return;
 	int64_t at = rpc_ts_us(meta->time);
 	if (m->descriptor == &parley__acd__v1__interaction_queued__descriptor) {
-		say(s, at, pl_arena_printf(a, "It came into %s at place %u, priority %d.", queue_name(s, meta->queue_id), q->position,
-			q->priority));
+		say(s, at,
+		    pl_arena_printf(a, "It came into %s at place %u, priority %d.", queue_name(s, meta->queue_id),
+				    q->position, q->priority));
 	} else if (m->descriptor == &parley__acd__v1__offer_ended__descriptor) {
 		const Parley__Acd__V1__OfferEnded *o = (const void *)m;
-		say(s, at, pl_arena_printf(a, "%s %s after %s.", agent_name(s, meta->agent_id), outcome_words((int)o->outcome),
-			duration_words(a, o->rang_ms * PL_US_PER_MS)));
+		say(s, at,
+		    pl_arena_printf(a, "%s %s after %s.", agent_name(s, meta->agent_id), outcome_words((int)o->outcome),
+				    duration_words(a, o->rang_ms * PL_US_PER_MS)));
 	} else if (m->descriptor == &parley__acd__v1__interaction_dequeued__descriptor) {
 		const Parley__Acd__V1__InteractionDequeued *d = (const void *)m;
-		say(s, at, pl_arena_printf(a, "It left %s (%s) after a wait of %s.", queue_name(s, meta->queue_id), d->reason,
-			duration_words(a, (int64_t)d->wait_ms * PL_US_PER_MS)));
+		say(s, at,
+		    pl_arena_printf(a, "It left %s (%s) after a wait of %s.", queue_name(s, meta->queue_id), d->reason,
+				    duration_words(a, (int64_t)d->wait_ms * PL_US_PER_MS)));
 	} else if (m->descriptor == &parley__acd__v1__interaction_released__descriptor) {
 		say(s, at, pl_arena_printf(a, "%s was done with it.", agent_name(s, meta->agent_id)));
 	}
@@ -120,8 +128,9 @@ static void tell_candidates(struct story *s, struct acd_id queue)
 	size_t n = acd_queue_candidates(s->r->e, queue, cand, ACD_CAND_MAX);
 	char id[PL_ID_LEN];
 	for (size_t i = 0; i < n; i++)
-		say(s, 0, pl_arena_printf(s->c->arena, "%s: %s.", agent_name(s, acd_id_text(cand[i].agent, id)),
-			*why_word(cand[i].why) ? why_word(cand[i].why) : "free"));
+		say(s, 0,
+		    pl_arena_printf(s->c->arena, "%s: %s.", agent_name(s, acd_id_text(cand[i].agent, id)),
+				    *why_word(cand[i].why) ? why_word(cand[i].why) : "free"));
 	if (n == 0)
 		say(s, 0, pl_arena_strdup(s->c->arena, "The queue has no members."));
 }
@@ -135,13 +144,19 @@ static bool tell_now(struct story *s, struct acd_id item)
 		return false;
 	int64_t now = inlog_now_us(s->r->in);
 	if (!acd_id_none(v.offered_agent))
-		say(s, now, pl_arena_printf(a, "Now it is being offered to %s.", agent_name(s, acd_id_text(v.offered_agent, id))));
+		say(s, now,
+		    pl_arena_printf(a, "Now it is being offered to %s.",
+				    agent_name(s, acd_id_text(v.offered_agent, id))));
 	else if (!acd_id_none(v.only_agent))
-		say(s, now, pl_arena_printf(a, "Now it waits for %s alone, since %s.", agent_name(s, acd_id_text(v.only_agent, id)),
-			duration_words(a, now - v.queued_at_us)));
+		say(s, now,
+		    pl_arena_printf(a, "Now it waits for %s alone, since %s.",
+				    agent_name(s, acd_id_text(v.only_agent, id)),
+				    duration_words(a, now - v.queued_at_us)));
 	else {
-		say(s, now, pl_arena_printf(a, "Now it waits in %s at place %u, since %s. The members:",
-			queue_name(s, acd_id_text(v.queue, queue)), v.position, duration_words(a, now - v.queued_at_us)));
+		say(s, now,
+		    pl_arena_printf(a, "Now it waits in %s at place %u, since %s. The members:",
+				    queue_name(s, acd_id_text(v.queue, queue)), v.position,
+				    duration_words(a, now - v.queued_at_us)));
 		tell_candidates(s, v.queue);
 	}
 	return true;
@@ -162,7 +177,8 @@ static void item_over(void *arg)
 	if (s->done)
 		return;
 	s->done = true;
-	(void)acd_id_parse(((const Parley__Acd__V1__ExplainInteractionRequest *)(const void *)s->c->in)->interaction_id, &item);
+	(void)acd_id_parse(((const Parley__Acd__V1__ExplainInteractionRequest *)(const void *)s->c->in)->interaction_id,
+			   &item);
 	if (!tell_now(s, item) && s->n == 0) {
 		rpc_no(s->c, PL_E_NOTFOUND, "interaction_id", "nothing is known of it");
 	} else {
@@ -172,7 +188,7 @@ static void item_over(void *arg)
 		out.n_decisions = s->n_decisions;
 		rpc_reply(s->c, &out.base);
 	}
-	pl_timer_set(s->limit, 0);	/* freed in a turn of its own: we may be inside the tail's call */
+	pl_timer_set(s->limit, 0); /* freed in a turn of its own: we may be inside the tail's call */
 }
 
 static void on_limit(void *arg)
@@ -203,7 +219,9 @@ void explain_item(struct rpc_call *c)
 	s->c = c;
 	s->r = r;
 	snprintf(filter, sizeof(filter), "ev.acd.*.%s", q->interaction_id);
-	struct bus_tail_cfg t = { .stream = "LEDGER", .filter = filter, .from_seq = 1, .fn = on_event, .caught_up = item_over, .arg = s };
+	struct bus_tail_cfg t = {
+		.stream = "LEDGER", .filter = filter, .from_seq = 1, .fn = on_event, .caught_up = item_over, .arg = s
+	};
 	enum pl_err err = bus_tail_open(&s->tail, r->bus, &t, &why);
 	if (err) {
 		rpc_fail(c, err, &why);
@@ -216,8 +234,8 @@ void explain_item(struct rpc_call *c)
 /* --- an agent --- */
 static const char *state_words(uint8_t state)
 {
-	static const char *const words[ACD_ST_N] = { "in no state", "signed out", "ready", "paused", "being offered one", "on contact",
-		"in wrap-up" };
+	static const char *const words[ACD_ST_N] = { "in no state",       "signed out", "ready",     "paused",
+						     "being offered one", "on contact", "in wrap-up" };
 	return state < ACD_ST_N ? words[state] : words[0];
 }
 
@@ -227,8 +245,9 @@ static void tell_agent(struct story *s, const struct acd_status *st)
 	char id[PL_ID_LEN];
 	int64_t now = inlog_now_us(s->r->in);
 	const char *name = agent_name(s, acd_id_text(st->agent, id));
-	say(s, now, pl_arena_printf(a, "%s is %s since %s%s.", name, state_words(st->state), duration_words(a, now - st->since_us),
-		st->missed ? ", because of missed offers" : ""));
+	say(s, now,
+	    pl_arena_printf(a, "%s is %s since %s%s.", name, state_words(st->state),
+			    duration_words(a, now - st->since_us), st->missed ? ", because of missed offers" : ""));
 	if (!acd_id_none(st->reason))
 		say(s, 0, pl_arena_printf(a, "The reason of the pause: %s.", note_reason(s->r, st->reason, a)->name));
 	struct acd_agent_place places[ACD_MEMBERSHIP_MAX];
@@ -239,10 +258,14 @@ static void tell_agent(struct story *s, const struct acd_status *st)
 		const struct acd_agent_place *p = &places[i];
 		const char *q = queue_name(s, acd_id_text(p->queue, id));
 		if (p->place)
-			say(s, 0, pl_arena_printf(a, "In %s: number %u of %u who are free; %u wait.", q, p->place, p->eligible, p->waiting));
+			say(s, 0,
+			    pl_arena_printf(a, "In %s: number %u of %u who are free; %u wait.", q, p->place,
+					    p->eligible, p->waiting));
 		else
-			say(s, 0, pl_arena_printf(a, "In %s: not asked (%s); %u wait.", q,
-				*why_word(p->why) ? why_word(p->why) : "the queue's channel is full", p->waiting));
+			say(s, 0,
+			    pl_arena_printf(a, "In %s: not asked (%s); %u wait.", q,
+					    *why_word(p->why) ? why_word(p->why) : "the queue's channel is full",
+					    p->waiting));
 	}
 }
 
@@ -272,10 +295,13 @@ void explain_agent(struct rpc_call *c)
 		const char *why = "";
 		for (size_t k = 1; k < d->n_candidates; k++)
 			if (pl_streq(d->candidates[k]->agent_id, q->agent_id))
-				why = *d->candidates[k]->why_not ? d->candidates[k]->why_not : "was not the first in the order";
-		say(s, rpc_ts_us(d->meta->time), chosen ? pl_arena_printf(c->arena, "Was offered one (%s).",
-			score_words(c->arena, (uint8_t)d->strategy, d->candidates[0]->score)) :
-			pl_arena_printf(c->arena, "%s got one: this agent %s.", agent_name(s, d->candidates[0]->agent_id), why));
+				why = *d->candidates[k]->why_not ? d->candidates[k]->why_not
+								 : "was not the first in the order";
+		say(s, rpc_ts_us(d->meta->time),
+		    chosen ? pl_arena_printf(c->arena, "Was offered one (%s).",
+					     score_words(c->arena, (uint8_t)d->strategy, d->candidates[0]->score))
+			   : pl_arena_printf(c->arena, "%s got one: this agent %s.",
+					     agent_name(s, d->candidates[0]->agent_id), why));
 	}
 	out.sentences = s->sentences;
 	out.n_sentences = s->n;

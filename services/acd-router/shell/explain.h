@@ -3,6 +3,6 @@
 #define ACD_EXPLAIN_H
 #include "router.h"
 
-void explain_item(struct rpc_call *c);	/* from the ledger, which keeps its events, and from the present state */
-void explain_agent(struct rpc_call *c);	/* from the present state and the latest decisions */
+void explain_item(struct rpc_call *c);  /* from the ledger, which keeps its events, and from the present state */
+void explain_agent(struct rpc_call *c); /* from the present state and the latest decisions */
 #endif

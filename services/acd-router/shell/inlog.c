@@ -1,5 +1,5 @@
-/* The stream of inputs: read in order by every copy, each message applied with the stream's own time. Whoever put an input in may wait
- * until this copy has applied it. */
+/* The stream of inputs: read in order by every copy, each message applied with the stream's own time. Whoever put an
+ * input in may wait until this copy has applied it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +11,7 @@
 struct wait {
 	struct pl_list node;
 	struct inlog *l;
-	uint64_t seq;		/* 0: the stream has not acknowledged yet */
+	uint64_t seq; /* 0: the stream has not acknowledged yet */
 	int64_t since_us;
 	inlog_fn fn;
 	void *arg;
@@ -20,15 +20,21 @@ struct wait {
 struct inlog {
 	struct router *r;
 	struct bus_tail *tail;
-	struct pl_list waits;	/* acknowledged, not applied */
+	struct pl_list waits; /* acknowledged, not applied */
 	struct pl_timer *sweep;
-	int64_t offset_us;	/* the stream's clock minus ours */
+	int64_t offset_us; /* the stream's clock minus ours */
 	bool caught_up, had_snapshot;
 };
 
-bool inlog_caught_up(const struct inlog *l) { return l->caught_up; }
+bool inlog_caught_up(const struct inlog *l)
+{
+	return l->caught_up;
+}
 
-int64_t inlog_now_us(const struct inlog *l) { return pl_wall_us() + l->offset_us; }
+int64_t inlog_now_us(const struct inlog *l)
+{
+	return pl_wall_us() + l->offset_us;
+}
 
 static void wait_end(struct wait *w, enum pl_err err, const struct pl_why *why)
 {
@@ -42,7 +48,7 @@ static void waits_end(struct inlog *l, int64_t before_us, enum pl_err err, const
 {
 	struct pl_why why = { 0 };
 	(void)pl_why_set(&why, err, "%s", text);
-	PL_LIST_EACH_SAFE(n, &l->waits) {
+	PL_LIST_EACH_SAFE (n, &l->waits) {
 		struct wait *w = PL_CONTAINER(n, struct wait, node);
 		if (w->since_us <= before_us)
 			wait_end(w, err, &why);
@@ -88,7 +94,7 @@ static void clock_learn(struct inlog *l, int64_t stream_us)
 		return;
 	if (sample > l->offset_us || sample < l->offset_us - PL_US_PER_S)
 		l->offset_us = PL_MIN(sample, PL_US_PER_S * 3600);
-	else	/* what took long on its way says little about clocks */
+	else /* what took long on its way says little about clocks */
 		l->offset_us += (sample - l->offset_us) / 64;
 }
 
@@ -101,7 +107,8 @@ static void count(const struct router *r, const struct acd_fx *fx)
 	else if (fx->kind == ACD_FX_REFUSED) {
 		char item[PL_ID_LEN], agent[PL_ID_LEN];
 		obs_add(r->m_refused, 1);
-		log_debug("acd.refused", LOG_S("why", fx->refused.why), LOG_S("interaction", acd_id_text(fx->item, item)),
+		log_debug("acd.refused", LOG_S("why", fx->refused.why),
+			  LOG_S("interaction", acd_id_text(fx->item, item)),
 			  LOG_S("agent", acd_id_text(fx->agent, agent)));
 	}
 }
@@ -131,7 +138,7 @@ static void on_input(void *arg, const struct bus_msg *m)
 	bool known = rpc_unpack(&parley__acd__v1__acd_input__descriptor, m->data, m->len, r->tmp, &pb, NULL) == PL_OK &&
 		     input_map(r, (const Parley__Acd__V1__AcdInput *)(void *)pb, r->tmp, &in);
 	if (!known) {
-		in = (struct acd_in){ .kind = ACD_IN_TICK };	/* on every copy alike: the sequence moves on */
+		in = (struct acd_in){ .kind = ACD_IN_TICK }; /* on every copy alike: the sequence moves on */
 		obs_add(r->m_ignored, 1);
 		log_warn("acd.input.ignored", LOG_S("subject", m->subject), LOG_I("seq", m->seq));
 	}
@@ -140,7 +147,7 @@ static void on_input(void *arg, const struct bus_msg *m)
 	obs_add(r->m_inputs, 1);
 	tell(r, m->time_us, m->seq);
 	obs_observe(r->m_apply, pl_mono_us() - t0);
-	PL_LIST_EACH_SAFE(n, &l->waits) {
+	PL_LIST_EACH_SAFE (n, &l->waits) {
 		struct wait *w = PL_CONTAINER(n, struct wait, node);
 		if (w->seq <= m->seq)
 			wait_end(w, PL_OK, NULL);
@@ -178,7 +185,7 @@ static void on_lost(void *arg, uint64_t from, uint64_t first)
 {
 	struct inlog *l = arg;
 	tell_lost(l, from, first);
-	if (first <= from) {	/* another stream, which counts from 1 again */
+	if (first <= from) { /* another stream, which counts from 1 again */
 		emitter_forget(l->r->out, 0);
 		waits_end(l, INT64_MAX, PL_E_UNAVAIL, "the router's log was lost");
 	}
@@ -195,8 +202,12 @@ void inlog_open(struct inlog *l, uint64_t first_seq, uint64_t last_seq, bool sam
 		from = first_seq;
 	if (from != next)
 		tell_lost(l, next, from);
-	struct bus_tail_cfg c = { .stream = ACD_STREAM, .from_seq = from, .fn = on_input, .caught_up = on_caught_up, .lost = on_lost,
-		.arg = l };
+	struct bus_tail_cfg c = { .stream = ACD_STREAM,
+				  .from_seq = from,
+				  .fn = on_input,
+				  .caught_up = on_caught_up,
+				  .lost = on_lost,
+				  .arg = l };
 	struct pl_why why = { 0 };
 	if (bus_tail_open(&l->tail, l->r->bus, &c, &why) != PL_OK)
 		log_error("acd.tail", LOG_WHY(&why));
@@ -234,8 +245,13 @@ void inlog_put(struct inlog *l, const Parley__Acd__V1__AcdInput *in, const char 
 	if (data && w) {
 		*w = (struct wait){ .l = l, .since_us = pl_mono_us(), .fn = fn, .arg = arg };
 		protobuf_c_message_pack(&in->base, data);
-		err = bus_js_publish(l->r->bus, &(struct bus_out){ .subject = subject, .type = in->base.descriptor->name, .data = data,
-				     .len = n, .msg_id = msg_id }, on_stored, w);
+		err = bus_js_publish(l->r->bus,
+				     &(struct bus_out){ .subject = subject,
+							.type = in->base.descriptor->name,
+							.data = data,
+							.len = n,
+							.msg_id = msg_id },
+				     on_stored, w);
 	}
 	free(data);
 	if (!err)

@@ -15,7 +15,10 @@ SAME(ACD_CH_VIDEO, PARLEY__COMMON__V1__CHANNEL__CHANNEL_VIDEO);
 SAME(ACD_CH_TASK, PARLEY__COMMON__V1__CHANNEL__CHANNEL_TASK);
 
 /* 0, which is "none" in all of the engine's enums, for what a newer contract may send. */
-static uint8_t known(int v, int n) { return v > 0 && v < n ? (uint8_t)v : 0; }
+static uint8_t known(int v, int n)
+{
+	return v > 0 && v < n ? (uint8_t)v : 0;
+}
 
 static struct acd_note pack(const ProtobufCMessage *m, struct pl_arena *a)
 {
@@ -43,7 +46,8 @@ static struct acd_note enqueue_note(const struct router *r, const Parley__Acd__V
 	return pack(&n.base, a);
 }
 
-static bool map_enqueue(const struct router *r, const Parley__Acd__V1__Enqueue *m, struct pl_arena *a, struct acd_in_enqueue *o)
+static bool map_enqueue(const struct router *r, const Parley__Acd__V1__Enqueue *m, struct pl_arena *a,
+			struct acd_in_enqueue *o)
 {
 	o->channel = known((int)m->channel, ACD_CH_N);
 	o->priority = m->priority;
@@ -88,12 +92,21 @@ static bool map_queue(const Parley__Acd__V1__PutQueue *p, struct pl_arena *a, st
 	n.service_level_target_pct = q->service_level_target_pct;
 	o->note = pack(&n.base, a);
 	o->cfg = (struct acd_queue_cfg){
-		.revision = q->revision, .channel = known((int)q->channel, ACD_CH_N),
-		.strategy = known((int)q->strategy, ACD_S_N), .weight = (uint8_t)PL_MIN(q->weight, 10u),
-		.enabled = q->enabled, .join_when_empty = q->join_when_empty, .leave_when_empty = q->leave_when_empty,
-		.deleted = p->deleted, .max_waiting = q->max_waiting, .autopause_after = q->autopause_after, .priority = q->priority,
-		.ring_us = q->ring_timeout_ms * PL_US_PER_MS, .retry_us = q->retry_ms * PL_US_PER_MS,
-		.wrap_up_us = q->wrap_up_ms * PL_US_PER_MS, .max_wait_us = q->max_wait_ms * PL_US_PER_MS,
+		.revision = q->revision,
+		.channel = known((int)q->channel, ACD_CH_N),
+		.strategy = known((int)q->strategy, ACD_S_N),
+		.weight = (uint8_t)PL_MIN(q->weight, 10u),
+		.enabled = q->enabled,
+		.join_when_empty = q->join_when_empty,
+		.leave_when_empty = q->leave_when_empty,
+		.deleted = p->deleted,
+		.max_waiting = q->max_waiting,
+		.autopause_after = q->autopause_after,
+		.priority = q->priority,
+		.ring_us = q->ring_timeout_ms * PL_US_PER_MS,
+		.retry_us = q->retry_ms * PL_US_PER_MS,
+		.wrap_up_us = q->wrap_up_ms * PL_US_PER_MS,
+		.max_wait_us = q->max_wait_ms * PL_US_PER_MS,
 	};
 	return acd_id_parse(q->id, &o->cfg.id);
 }
@@ -115,11 +128,13 @@ static bool map_agent_put(const Parley__Acd__V1__PutAgent *p, struct pl_arena *a
 	o->deleted = p->deleted;
 	for (size_t i = 0; i < g->n_capacities; i++)
 		if (known((int)g->capacities[i]->channel, ACD_CH_N))
-			o->cap[g->capacities[i]->channel] = (uint8_t)PL_MIN(g->capacities[i]->max, (uint32_t)ACD_HANDS_MAX);
+			o->cap[g->capacities[i]->channel] =
+				(uint8_t)PL_MIN(g->capacities[i]->max, (uint32_t)ACD_HANDS_MAX);
 	for (size_t i = 0; i < g->n_memberships; i++) {
 		const Parley__Acd__V1__Membership *m = g->memberships[i];
 		struct acd_membership *t = &ms[o->n_members];
-		*t = (struct acd_membership){ .penalty = (uint16_t)PL_MIN(m->penalty, 1000u), .rank = (uint16_t)PL_MIN(m->rank, 1000u) };
+		*t = (struct acd_membership){ .penalty = (uint16_t)PL_MIN(m->penalty, 1000u),
+					      .rank = (uint16_t)PL_MIN(m->rank, 1000u) };
 		o->n_members += acd_id_parse(m->queue_id, &t->queue);
 	}
 	o->members = ms;
@@ -149,7 +164,8 @@ bool input_map(const struct router *r, const Parley__Acd__V1__AcdInput *in, stru
 {
 	memset(ret, 0, sizeof(*ret));
 	switch (in->input_case) {
-	case PARLEY__ACD__V1__ACD_INPUT__INPUT_TICK: return true;
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_TICK:
+		return true;
 	case PARLEY__ACD__V1__ACD_INPUT__INPUT_ENQUEUE:
 		ret->kind = ACD_IN_ENQUEUE;
 		return map_enqueue(r, in->enqueue, a, &ret->enqueue);
@@ -157,13 +173,20 @@ bool input_map(const struct router *r, const Parley__Acd__V1__AcdInput *in, stru
 		ret->kind = ACD_IN_CANCEL;
 		pl_strlcpy(ret->cancel.reason, in->cancel->reason, sizeof(ret->cancel.reason));
 		return acd_id_parse(in->cancel->interaction_id, &ret->cancel.item);
-	case PARLEY__ACD__V1__ACD_INPUT__INPUT_OFFER_REPLY: ret->kind = ACD_IN_REPLY; return map_reply(in->offer_reply, &ret->reply);
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_OFFER_REPLY:
+		ret->kind = ACD_IN_REPLY;
+		return map_reply(in->offer_reply, &ret->reply);
 	case PARLEY__ACD__V1__ACD_INPUT__INPUT_ENDED:
 		ret->kind = ACD_IN_ENDED;
 		ret->ended.agent_only = in->ended->agent_only;
-		return acd_id_parse(in->ended->interaction_id, &ret->ended.item) && acd_id_parse(in->ended->agent_id, &ret->ended.agent);
-	case PARLEY__ACD__V1__ACD_INPUT__INPUT_AGENT: ret->kind = ACD_IN_AGENT; return map_agent(in->agent, &ret->agent);
-	case PARLEY__ACD__V1__ACD_INPUT__INPUT_PUT_QUEUE: ret->kind = ACD_IN_QUEUE_PUT; return map_queue(in->put_queue, a, &ret->queue_put);
+		return acd_id_parse(in->ended->interaction_id, &ret->ended.item) &&
+		       acd_id_parse(in->ended->agent_id, &ret->ended.agent);
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_AGENT:
+		ret->kind = ACD_IN_AGENT;
+		return map_agent(in->agent, &ret->agent);
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_PUT_QUEUE:
+		ret->kind = ACD_IN_QUEUE_PUT;
+		return map_queue(in->put_queue, a, &ret->queue_put);
 	case PARLEY__ACD__V1__ACD_INPUT__INPUT_PUT_AGENT:
 		ret->kind = ACD_IN_AGENT_PUT;
 		return map_agent_put(in->put_agent, a, &ret->agent_put);
@@ -182,7 +205,10 @@ bool input_map(const struct router *r, const Parley__Acd__V1__AcdInput *in, stru
 		ret->kind = ACD_IN_PRESENCE;
 		ret->presence.present = in->presence->present;
 		return acd_id_parse(in->presence->agent_id, &ret->presence.agent);
-	case PARLEY__ACD__V1__ACD_INPUT__INPUT_ALIVE: ret->kind = ACD_IN_ALIVE; return map_alive(in->alive, a, &ret->alive);
-	default: return false;
+	case PARLEY__ACD__V1__ACD_INPUT__INPUT_ALIVE:
+		ret->kind = ACD_IN_ALIVE;
+		return map_alive(in->alive, a, &ret->alive);
+	default:
+		return false;
 	}
 }

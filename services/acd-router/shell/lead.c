@@ -1,4 +1,5 @@
-/* The leader: holds the lease, tells what the engine decides, gives the engine the time, judges presence, looks for what must not be. */
+/* The leader: holds the lease, tells what the engine decides, gives the engine the time, judges presence, looks for
+ * what must not be. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +7,7 @@
 
 #define SECOND_US PL_US_PER_S
 #define TICK_MIN_US (1 * PL_US_PER_MS)
-#define CHECK_SHARE 500		/* looking at the whole state may take this fraction of the time */
+#define CHECK_SHARE 500 /* looking at the whole state may take this fraction of the time */
 #define REPEAT_S 60
 #define PHONES_EVERY_S 60
 #define RECONCILE_AGAIN_US (3 * PL_US_PER_S)
@@ -19,14 +20,23 @@ struct lead {
 	int64_t since_us, check_next_us;
 	uint64_t fence;
 	uint32_t broken_s, seconds;
-	int64_t reconcile_us;		/* mono; 0: done or under way */
+	int64_t reconcile_us; /* mono; 0: done or under way */
 };
 
-bool lead_held(const struct lead *l) { return l->leading && bus_lease_held(l->lease); }
+bool lead_held(const struct lead *l)
+{
+	return l->leading && bus_lease_held(l->lease);
+}
 
-int64_t lead_since_us(const struct lead *l) { return l->leading ? l->since_us : 0; }
+int64_t lead_since_us(const struct lead *l)
+{
+	return l->leading ? l->since_us : 0;
+}
 
-uint64_t lead_fence(const struct lead *l) { return l->fence; }
+uint64_t lead_fence(const struct lead *l)
+{
+	return l->fence;
+}
 
 /* --- time --- */
 static void on_ticked(void *arg, enum pl_err err, const struct pl_why *why)
@@ -69,7 +79,7 @@ void lead_emit_own(struct router *r, const char *what, const ProtobufCMessage *m
 	struct event ev;
 	pl_id_new(ev.id);
 	meta->event_id = ev.id;
-	meta->node = (char *)(uintptr_t)bus_node(r->bus);	/* only packed */
+	meta->node = (char *)(uintptr_t)bus_node(r->bus); /* only packed */
 	meta->time = rpc_ts(pl_loop_tmp(r->loop), pl_wall_us());
 	snprintf(ev.subject, sizeof(ev.subject), "ev.acd.%s.%s", what, bus_node(r->bus));
 	ev.msg = (ProtobufCMessage *)(uintptr_t)msg;
@@ -81,7 +91,7 @@ static void tell_broken(struct lead *l, const char *what)
 	Parley__Acd__V1__InvariantBroken m = PARLEY__ACD__V1__INVARIANT_BROKEN__INIT;
 	Parley__Common__V1__EventMeta meta = PARLEY__COMMON__V1__EVENT_META__INIT;
 	m.meta = &meta;
-	m.what = (char *)(uintptr_t)what;	/* only packed */
+	m.what = (char *)(uintptr_t)what; /* only packed */
 	m.seconds = l->broken_s;
 	log_error("acd.invariant", LOG_S("what", what), LOG_I("seconds", l->broken_s));
 	lead_emit_own(l->r, "invariant", &m.base, &meta);
@@ -139,7 +149,7 @@ static void on_lease(void *arg, enum bus_lease_change c, uint64_t fence)
 	}
 	l->since_us = pl_wall_us();
 	l->fence = fence;
-	l->check_next_us = pl_mono_us() + 5 * PL_US_PER_S;	/* what was due while nobody led has time to heal */
+	l->check_next_us = pl_mono_us() + 5 * PL_US_PER_S; /* what was due while nobody led has time to heal */
 	log_info("acd.leading", LOG_I("fence", fence), LOG_I("seq", acd_seq(l->r->e)));
 	emitter_flush(l->r->out);
 	lead_applied(l);

@@ -12,8 +12,8 @@ static const ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *d, struc
 	return m;
 }
 
-/* A note is read when the loop has memory or the process ends: these never give NULL in practice, so one static empty message
- * stands in for an arena that is full. */
+/* A note is read when the loop has memory or the process ends: these never give NULL in practice, so one static empty
+ * message stands in for an arena that is full. */
 const Parley__Acd__V1__Queue *note_queue(const struct router *r, struct acd_id id, struct pl_arena *a)
 {
 	static const Parley__Acd__V1__Queue none = PARLEY__ACD__V1__QUEUE__INIT;

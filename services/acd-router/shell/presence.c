@@ -1,5 +1,5 @@
-/* Who is there. Every copy listens, so that a new leader knows; only the leader judges, and gives everybody the full time again
- * from the moment it began to lead. */
+/* Who is there. Every copy listens, so that a new leader knows; only the leader judges, and gives everybody the full
+ * time again from the moment it began to lead. */
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -24,7 +24,7 @@ struct presence {
 	struct bus_sub *desk_sub, *reg_sub, *unreg_sub;
 	struct desk *desks;
 	bool asking;
-	struct phone *phones;	/* those that are gone; the others are there or were never heard of */
+	struct phone *phones; /* those that are gone; the others are there or were never heard of */
 };
 
 static void on_desk(void *arg, const struct bus_msg *m)
@@ -40,7 +40,7 @@ static void on_desk(void *arg, const struct bus_msg *m)
 		d->agent = id;
 		HASH_ADD(hh, p->desks, agent, sizeof(d->agent), d);
 	}
-	if (d)	/* "gone" counts as a sign too: the time runs from the last one */
+	if (d) /* "gone" counts as a sign too: the time runs from the last one */
 		d->seen_us = pl_wall_us();
 }
 
@@ -104,8 +104,10 @@ static void on_phones(void *arg, enum pl_err err, const ProtobufCMessage *m, con
 void presence_ask(struct presence *p)
 {
 	Parley__Telephony__V1__ListPhonesRequest q = PARLEY__TELEPHONY__V1__LIST_PHONES_REQUEST__INIT;
-	struct rpc_to to = { .service = &parley__telephony__v1__phone_service__descriptor, .method = "ListPhones",
-		.actor = "service acd-router", .timeout_ms = ASK_MS };
+	struct rpc_to to = { .service = &parley__telephony__v1__phone_service__descriptor,
+			     .method = "ListPhones",
+			     .actor = "service acd-router",
+			     .timeout_ms = ASK_MS };
 	struct pl_why why = { 0 };
 	if (!p->asking)
 		p->asking = rpc_ask(p->r->bus, &to, &q.base, on_phones, p, &why) != 0;
@@ -122,7 +124,8 @@ enum pl_err presence_new(struct presence **ret, struct router *r, struct pl_why 
 	if (!err)
 		err = bus_subscribe(&p->reg_sub, r->bus, "ev.telephony.registered.*", NULL, on_registered, p, why);
 	if (!err)
-		err = bus_subscribe(&p->unreg_sub, r->bus, "ev.telephony.unregistered.*", NULL, on_unregistered, p, why);
+		err = bus_subscribe(&p->unreg_sub, r->bus, "ev.telephony.unregistered.*", NULL, on_unregistered, p,
+				    why);
 	return err;
 }
 
@@ -134,12 +137,14 @@ void presence_free(struct presence *p)
 	bus_unsubscribe(p->reg_sub);
 	bus_unsubscribe(p->unreg_sub);
 	struct desk *d, *dn;
-	HASH_ITER(hh, p->desks, d, dn) {
+	HASH_ITER(hh, p->desks, d, dn)
+	{
 		HASH_DEL(p->desks, d);
 		free(d);
 	}
 	struct phone *f, *fn;
-	HASH_ITER(hh, p->phones, f, fn) {
+	HASH_ITER(hh, p->phones, f, fn)
+	{
 		HASH_DEL(p->phones, f);
 		free(f);
 	}

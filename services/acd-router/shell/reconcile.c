@@ -1,5 +1,5 @@
-/* What PostgreSQL has and the engine has not: put into the log by a new leader. What the engine had before the reading began and
- * PostgreSQL has not is deleted; what came while reading is left alone. */
+/* What PostgreSQL has and the engine has not: put into the log by a new leader. What the engine had before the
+ * reading began and PostgreSQL has not is deleted; what came while reading is left alone. */
 #include <stdlib.h>
 
 #include "thing.h"
@@ -14,7 +14,7 @@ struct recon {
 	struct known before[THING_N];
 	ProtobufCMessage **list[THING_N];
 	size_t n[THING_N];
-	struct known has[THING_N];	/* ids of list, sorted */
+	struct known has[THING_N]; /* ids of list, sorted */
 };
 
 static int by_id(const void *x, const void *y)
@@ -77,9 +77,12 @@ static enum pl_err job(void *arg, struct pg_conn *db, struct pl_why *why)
 static uint64_t engine_revision(const struct router *r, enum thing_kind k, struct acd_id id, struct pl_arena *a)
 {
 	switch (k) {
-	case THING_QUEUE: return acd_queue_revision(r->e, id);
-	case THING_AGENT: return acd_agent_revision(r->e, id);
-	default: return note_reason(r, id, a)->revision;
+	case THING_QUEUE:
+		return acd_queue_revision(r->e, id);
+	case THING_AGENT:
+		return acd_agent_revision(r->e, id);
+	default:
+		return note_reason(r, id, a)->revision;
 	}
 }
 
@@ -126,7 +129,7 @@ static void on_read(void *arg, enum pl_err err, const struct pl_why *why)
 	size_t put = 0, dropped = 0;
 	if (err)
 		log_warn("acd.reconcile", LOG_WHY(why));
-	for (int k = 0; k < THING_N && !err; k++) {	/* queues first, then their members */
+	for (int k = 0; k < THING_N && !err; k++) { /* queues first, then their members */
 		put += put_missing(rc, (enum thing_kind)k);
 		dropped += drop_surplus(rc, (enum thing_kind)k);
 	}

@@ -4,20 +4,25 @@
 #include <sys/mman.h>
 
 #define O(f) offsetof(struct router_opts, f)
-const struct cfg_opt router_opt_table[] = {
-	{ "sql-dir", CFG_STR, O(sql_dir), "/usr/share/parley/sql/acd-router", 0, 4096, "", "Folder of the migrations of the schema acd." },
-	{ "max-queues", CFG_INT, O(max_queues), "2000", 1, 100000, "", "Most queues." },
-	{ "max-agents", CFG_INT, O(max_agents), "12000", 1, 200000, "", "Most agents, and eight times as many memberships." },
-	{ "max-waiting", CFG_INT, O(max_waiting), "50000", 1, 1000000, "", "Most interactions that wait; more leave at once with \"full\"." },
-	{ "presence-s", CFG_INT, O(presence_s), "15", 1, 3600, "s", "An agent whose desk or phone is gone for so long goes offline." },
-	{ "ledger-max-age-s", CFG_INT, O(ledger_age_s), "7776000", 3600, 315360000, "s", "How long the ledger keeps events." },
-	CFG_END
-};
+const struct cfg_opt router_opt_table[] = { { "sql-dir", CFG_STR, O(sql_dir), "/usr/share/parley/sql/acd-router", 0,
+					      4096, "", "Folder of the migrations of the schema acd." },
+					    { "max-queues", CFG_INT, O(max_queues), "2000", 1, 100000, "",
+					      "Most queues." },
+					    { "max-agents", CFG_INT, O(max_agents), "12000", 1, 200000, "",
+					      "Most agents, and eight times as many memberships." },
+					    { "max-waiting", CFG_INT, O(max_waiting), "50000", 1, 1000000, "",
+					      "Most interactions that wait; more leave at once with \"full\"." },
+					    { "presence-s", CFG_INT, O(presence_s), "15", 1, 3600, "s",
+					      "An agent whose desk or phone is gone for so long goes offline." },
+					    { "ledger-max-age-s", CFG_INT, O(ledger_age_s), "7776000", 3600, 315360000,
+					      "s", "How long the ledger keeps events." },
+					    CFG_END };
 
 enum pl_err router_engine_new(struct router *r, struct pl_why *why)
 {
 	size_t n = acd_size(&r->lim);
-	void *block = n ? mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) : MAP_FAILED;
+	void *block = n ? mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+			: MAP_FAILED;
 	if (block == MAP_FAILED)
 		return pl_why_set(why, PL_E_NOMEM, "the engine needs %zu bytes of address space", n);
 	if (r->block)
@@ -40,19 +45,25 @@ static void metrics(struct router *r)
 {
 	struct obs *o = r->app->obs;
 	r->m_inputs = obs_metric_new(o, OBS_COUNTER, "inputs_total", NULL, "Inputs applied.");
-	r->m_ignored = obs_metric_new(o, OBS_COUNTER, "inputs_ignored_total", NULL, "Inputs that mean nothing: no UUID, unknown kind.");
+	r->m_ignored = obs_metric_new(o, OBS_COUNTER, "inputs_ignored_total", NULL,
+				      "Inputs that mean nothing: no UUID, unknown kind.");
 	r->m_decisions = obs_metric_new(o, OBS_COUNTER, "decisions_total", NULL, "Decisions taken.");
 	r->m_offers = obs_metric_new(o, OBS_COUNTER, "offers_total", NULL, "Offers made.");
-	r->m_refused = obs_metric_new(o, OBS_COUNTER, "refused_total", NULL, "Inputs refused: stale offers, full pools.");
-	r->m_apply = obs_metric_new(o, OBS_HISTOGRAM, "apply_seconds", NULL, "Time to apply one input and map its effects.");
-	r->m_waiting = obs_metric_new(o, OBS_GAUGE, "waiting", NULL, "Interactions that wait and are not being offered.");
+	r->m_refused =
+		obs_metric_new(o, OBS_COUNTER, "refused_total", NULL, "Inputs refused: stale offers, full pools.");
+	r->m_apply =
+		obs_metric_new(o, OBS_HISTOGRAM, "apply_seconds", NULL, "Time to apply one input and map its effects.");
+	r->m_waiting =
+		obs_metric_new(o, OBS_GAUGE, "waiting", NULL, "Interactions that wait and are not being offered.");
 	r->m_items = obs_metric_new(o, OBS_GAUGE, "items", NULL, "Interactions that wait or are being offered.");
 	r->m_leader = obs_metric_new(o, OBS_GAUGE, "leader", NULL, "1: this copy leads.");
-	r->m_broken = obs_metric_new(o, OBS_COUNTER, "invariant_violations_total", NULL, "Seconds in which the state was not what it must be.");
+	r->m_broken = obs_metric_new(o, OBS_COUNTER, "invariant_violations_total", NULL,
+				     "Seconds in which the state was not what it must be.");
 	r->m_events = obs_metric_new(o, OBS_COUNTER, "events_total", NULL, "Events sent to the ledger.");
 	r->m_lost = obs_metric_new(o, OBS_COUNTER, "lost_total", NULL, "Inputs or events that were lost, each time.");
 	r->m_snapshots = obs_metric_new(o, OBS_COUNTER, "snapshots_total", NULL, "Snapshots stored.");
-	r->m_lag = obs_metric_new(o, OBS_GAUGE, "ledger_lag", NULL, "Inputs whose effects the ledger has not all acknowledged.");
+	r->m_lag = obs_metric_new(o, OBS_GAUGE, "ledger_lag", NULL,
+				  "Inputs whose effects the ledger has not all acknowledged.");
 	r->ready = obs_check_new(o, "engine");
 	obs_check_set(r->ready, false, "reading the log");
 	obs_on_scrape(o, on_scrape, r);
@@ -60,16 +71,26 @@ static void metrics(struct router *r)
 
 static struct acd_limits limits_of(const struct router_opts *o)
 {
-	return (struct acd_limits){ .queues = (uint32_t)o->max_queues, .agents = (uint32_t)o->max_agents,
-		.members = (uint32_t)PL_MIN(o->max_agents * 8, 1 << 23), .items = (uint32_t)o->max_waiting,
-		.contacts = (uint32_t)(o->max_agents * 4 + 1024), .reasons = 1000, .queue_note = 512, .agent_note = 512,
-		.item_note = 1536, .reason_note = 256 };
+	return (struct acd_limits){ .queues = (uint32_t)o->max_queues,
+				    .agents = (uint32_t)o->max_agents,
+				    .members = (uint32_t)PL_MIN(o->max_agents * 8, 1 << 23),
+				    .items = (uint32_t)o->max_waiting,
+				    .contacts = (uint32_t)(o->max_agents * 4 + 1024),
+				    .reasons = 1000,
+				    .queue_note = 512,
+				    .agent_note = 512,
+				    .item_note = 1536,
+				    .reason_note = 256 };
 }
 
 static enum pl_err open_db(struct router *r, struct pl_why *why)
 {
 	const struct pl_app_cfg *c = &r->app->cfg;
-	struct pg_cfg pc = { .dsn = c->pg_dsn, .password = c->pg_password, .schema = "acd", .app_name = c->node, .conns = (int)c->pg_conns };
+	struct pg_cfg pc = { .dsn = c->pg_dsn,
+			     .password = c->pg_password,
+			     .schema = "acd",
+			     .app_name = c->node,
+			     .conns = (int)c->pg_conns };
 	enum pl_err err = pg_migrate(&pc, r->opts->sql_dir, why);
 	if (!err)
 		err = pg_open(&r->pg, r->loop, r->app->obs, &pc, why);
@@ -100,7 +121,7 @@ static void on_served(void *arg, enum pl_err err, const struct bus_msg *m, const
 {
 	struct router *r = arg;
 	(void)m, (void)why;
-	if (err && err != PL_E_NOTFOUND) {	/* NATS went away just now */
+	if (err && err != PL_E_NOTFOUND) { /* NATS went away just now */
 		pl_timer_set(r->again, PL_US_PER_S);
 		return;
 	}
@@ -163,9 +184,9 @@ void router_free(struct router *r)
 	if (!r)
 		return;
 	if (r->lead)
-		lead_stop(r->lead);	/* first: another copy leads at once */
+		lead_stop(r->lead); /* first: another copy leads at once */
 	outbox_close(r->outbox);
-	pg_close(r->pg);		/* jobs end now and report to parts that are still there */
+	pg_close(r->pg); /* jobs end now and report to parts that are still there */
 	pl_timer_free(r->again);
 	presence_free(r->presence);
 	snaps_free(r->snaps);
@@ -180,4 +201,7 @@ void router_free(struct router *r)
 	free(r);
 }
 
-void router_freep(struct router **r) { router_free(*r); }
+void router_freep(struct router **r)
+{
+	router_free(*r);
+}

@@ -1,5 +1,5 @@
-/* QueueService, AgentService's configuration, PauseReasonService: into PostgreSQL, from there into the router's log, and answered when
- * this copy's engine knows it. */
+/* QueueService, AgentService's configuration, PauseReasonService: into PostgreSQL, from there into the router's log,
+ * and answered when this copy's engine knows it. */
 #include <stdio.h>
 
 #include "thing.h"
@@ -94,9 +94,12 @@ static enum pl_err job(void *arg, struct pg_conn *db, struct pl_why *why)
 	struct write *w = arg;
 	w->ch = (struct changes){ .a = w->c->arena };
 	switch (w->op) {
-	case OP_CREATE: return thing_db_create(db, w->t, w->m, &w->ch, why);
-	case OP_UPDATE: return thing_db_update(db, w->t, w->m, &w->ch, why);
-	default: return thing_db_delete(db, w->t, w->id, &w->ch, why);
+	case OP_CREATE:
+		return thing_db_create(db, w->t, w->m, &w->ch, why);
+	case OP_UPDATE:
+		return thing_db_update(db, w->t, w->m, &w->ch, why);
+	default:
+		return thing_db_delete(db, w->t, w->id, &w->ch, why);
 	}
 }
 
@@ -108,7 +111,7 @@ static void on_written(void *arg, enum pl_err err, const struct pl_why *why)
 		return;
 	}
 	outbox_kick(w->r->outbox);
-	w->waiting = w->ch.n + 1;	/* ours: answers may come at once */
+	w->waiting = w->ch.n + 1; /* ours: answers may come at once */
 	for (size_t i = 0; i < w->ch.n; i++)
 		change_put(w->r, &w->ch.list[i], on_put, w);
 	on_put(w, PL_OK, NULL);
@@ -151,8 +154,9 @@ static void write_call(struct rpc_call *c, enum thing_kind kind, enum op op)
 static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	const char *m = c->method->name;
-	const struct thing *t = &things[strcmp(m, "ListQueues") == 0 ? THING_QUEUE : strcmp(m, "ListAgents") == 0 ? THING_AGENT :
-					THING_REASON];
+	const struct thing *t = &things[strcmp(m, "ListQueues") == 0   ? THING_QUEUE
+					: strcmp(m, "ListAgents") == 0 ? THING_AGENT
+								       : THING_REASON];
 	struct thing_many *l = pl_arena_alloc(c->arena, c->method->output->sizeof_message);
 	if (!l)
 		return PL_E_NOMEM;
@@ -184,25 +188,60 @@ static void get_call(struct rpc_call *c)
 		rpc_on_db(c, ((struct router *)c->arg)->pg, true, get_job, NULL);
 }
 
-static void create_queue(struct rpc_call *c) { write_call(c, THING_QUEUE, OP_CREATE); }
-static void update_queue(struct rpc_call *c) { write_call(c, THING_QUEUE, OP_UPDATE); }
-static void delete_queue(struct rpc_call *c) { write_call(c, THING_QUEUE, OP_DELETE); }
-static void create_agent(struct rpc_call *c) { write_call(c, THING_AGENT, OP_CREATE); }
-static void update_agent(struct rpc_call *c) { write_call(c, THING_AGENT, OP_UPDATE); }
-static void delete_agent(struct rpc_call *c) { write_call(c, THING_AGENT, OP_DELETE); }
-static void create_reason(struct rpc_call *c) { write_call(c, THING_REASON, OP_CREATE); }
-static void update_reason(struct rpc_call *c) { write_call(c, THING_REASON, OP_UPDATE); }
-static void delete_reason(struct rpc_call *c) { write_call(c, THING_REASON, OP_DELETE); }
+static void create_queue(struct rpc_call *c)
+{
+	write_call(c, THING_QUEUE, OP_CREATE);
+}
+static void update_queue(struct rpc_call *c)
+{
+	write_call(c, THING_QUEUE, OP_UPDATE);
+}
+static void delete_queue(struct rpc_call *c)
+{
+	write_call(c, THING_QUEUE, OP_DELETE);
+}
+static void create_agent(struct rpc_call *c)
+{
+	write_call(c, THING_AGENT, OP_CREATE);
+}
+static void update_agent(struct rpc_call *c)
+{
+	write_call(c, THING_AGENT, OP_UPDATE);
+}
+static void delete_agent(struct rpc_call *c)
+{
+	write_call(c, THING_AGENT, OP_DELETE);
+}
+static void create_reason(struct rpc_call *c)
+{
+	write_call(c, THING_REASON, OP_CREATE);
+}
+static void update_reason(struct rpc_call *c)
+{
+	write_call(c, THING_REASON, OP_UPDATE);
+}
+static void delete_reason(struct rpc_call *c)
+{
+	write_call(c, THING_REASON, OP_DELETE);
+}
 
 enum pl_err rpc_config_serve(struct router *r, struct pl_why *why)
 {
-	static const struct rpc_entry queues[] = { { "ListQueues", list_call }, { "GetQueue", get_call }, { "CreateQueue", create_queue },
-		{ "UpdateQueue", update_queue }, { "DeleteQueue", delete_queue }, { NULL, NULL } };
-	static const struct rpc_entry agents[] = { { "ListAgents", list_call }, { "GetAgent", get_call }, { "CreateAgent", create_agent },
-		{ "UpdateAgent", update_agent }, { "DeleteAgent", delete_agent }, { "SetAgentState", rpc_set_agent_state },
-		{ NULL, NULL } };
-	static const struct rpc_entry reasons[] = { { "ListPauseReasons", list_call }, { "CreatePauseReason", create_reason },
-		{ "UpdatePauseReason", update_reason }, { "DeletePauseReason", delete_reason }, { NULL, NULL } };
+	static const struct rpc_entry queues[] = { { "ListQueues", list_call },     { "GetQueue", get_call },
+						   { "CreateQueue", create_queue }, { "UpdateQueue", update_queue },
+						   { "DeleteQueue", delete_queue }, { NULL, NULL } };
+	static const struct rpc_entry agents[] = { { "ListAgents", list_call },
+						   { "GetAgent", get_call },
+						   { "CreateAgent", create_agent },
+						   { "UpdateAgent", update_agent },
+						   { "DeleteAgent", delete_agent },
+						   { "SetAgentState", rpc_set_agent_state },
+						   { NULL, NULL } };
+	static const struct rpc_entry reasons[] = { { "ListPauseReasons", list_call },
+						    { "CreatePauseReason", create_reason },
+						    { "UpdatePauseReason", update_reason },
+						    { "DeletePauseReason", delete_reason },
+						    { NULL, NULL } };
 	enum pl_err err = rpc_serve(r->bus, &parley__acd__v1__queue_service__descriptor, queues, r, why);
 	if (!err)
 		err = rpc_serve(r->bus, &parley__acd__v1__agent_service__descriptor, agents, r, why);

@@ -6,7 +6,7 @@
 #include "router.h"
 
 #define ITEMS_MAX 5000
-#define ANSWER_BYTES ((size_t)900000)	/* the bus carries 1 MiB */
+#define ANSWER_BYTES ((size_t)900000) /* the bus carries 1 MiB */
 
 /* One answer being put together, as far as it fits. */
 struct shot {
@@ -21,7 +21,8 @@ struct shot {
 static bool may_see(const struct shot *s, struct acd_id queue)
 {
 	struct acd_id me;
-	return s->c->actor.role != RPC_AGENT || (acd_id_parse(s->c->actor.user_id, &me) && acd_agent_in_queue(s->r->e, me, queue));
+	return s->c->actor.role != RPC_AGENT ||
+	       (acd_id_parse(s->c->actor.user_id, &me) && acd_agent_in_queue(s->r->e, me, queue));
 }
 
 static bool fits(struct shot *s, const ProtobufCMessage *m)
@@ -61,7 +62,8 @@ static void add_agents(struct shot *s, struct acd_id queue)
 	struct acd_status st;
 	struct acd_id id;
 	for (uint32_t pos = 0; acd_agent_next(s->r->e, &pos, &id) && !s->out.truncated;) {
-		if ((!acd_id_none(queue) && !acd_agent_in_queue(s->r->e, id, queue)) || !acd_status_get(s->r->e, id, &st))
+		if ((!acd_id_none(queue) && !acd_agent_in_queue(s->r->e, id, queue)) ||
+		    !acd_status_get(s->r->e, id, &st))
 			continue;
 		Parley__Acd__V1__AgentStatus *m = event_status(s->r, &st, s->c->arena);
 		if (fits(s, m ? &m->base : NULL))
@@ -184,7 +186,8 @@ static bool task_ok(struct rpc_call *c, const Parley__Acd__V1__CreateTaskRequest
 	const struct router *r = c->arg;
 	struct acd_id queue;
 	if (!pl_id_ok(q->interaction_id))
-		rpc_no(c, PL_E_FORMAT, "interaction_id", "must be a UUID made by you, so that the same task twice is one");
+		rpc_no(c, PL_E_FORMAT, "interaction_id",
+		       "must be a UUID made by you, so that the same task twice is one");
 	else if (!acd_id_parse(q->queue_id, &queue) || !acd_queue_revision(r->e, queue))
 		rpc_no(c, PL_E_NOTFOUND, "queue_id", "there is no such queue");
 	else if (strlen(q->title) > 200)
@@ -209,7 +212,7 @@ static void create_task(struct rpc_call *c)
 	e.queue_id = q->queue_id;
 	e.channel = PARLEY__COMMON__V1__CHANNEL__CHANNEL_TASK;
 	e.priority = q->priority;
-	e.source = (char *)(uintptr_t)bus_node(c->bus);	/* only packed */
+	e.source = (char *)(uintptr_t)bus_node(c->bus); /* only packed */
 	title.key = (char *)"title";
 	title.value = q->title;
 	e.attributes = pl_arena_alloc(c->arena, (q->n_attributes + 1) * sizeof(*e.attributes));
@@ -240,8 +243,12 @@ static void explain_agent_call(struct rpc_call *c)
 
 enum pl_err rpc_routing_serve(struct router *r, struct pl_why *why)
 {
-	static const struct rpc_entry routing[] = { { "GetSnapshot", get_snapshot }, { "AssignInteraction", assign },
-		{ "SetInteractionPriority", set_priority }, { "CreateTask", create_task },
-		{ "ExplainInteraction", explain_interaction }, { "ExplainAgent", explain_agent_call }, { NULL, NULL } };
+	static const struct rpc_entry routing[] = { { "GetSnapshot", get_snapshot },
+						    { "AssignInteraction", assign },
+						    { "SetInteractionPriority", set_priority },
+						    { "CreateTask", create_task },
+						    { "ExplainInteraction", explain_interaction },
+						    { "ExplainAgent", explain_agent_call },
+						    { NULL, NULL } };
 	return rpc_serve(r->bus, &parley__acd__v1__routing_service__descriptor, routing, r, why);
 }

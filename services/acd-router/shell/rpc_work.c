@@ -1,5 +1,5 @@
-/* WorkService: the agent's own work; and a supervisor's act on an agent. What is asked becomes an input; the answer is the state
- * after this copy's engine applied it. */
+/* WorkService: the agent's own work; and a supervisor's act on an agent. What is asked becomes an input; the answer
+ * is the state after this copy's engine applied it. */
 #include <stdio.h>
 
 #include "parley/telephony/v1/telephony.pb-c.h"
@@ -43,7 +43,7 @@ static void on_applied(void *arg, enum pl_err err, const struct pl_why *why)
 		rpc_fail(a->c, err ? err : PL_E_NOTFOUND, why);
 		return;
 	}
-	protobuf_c_message_init(a->c->method->output, out);	/* each of these answers is one status */
+	protobuf_c_message_init(a->c->method->output, out); /* each of these answers is one status */
 	out->m = &event_status(a->r, &st, a->c->arena)->base;
 	rpc_reply(a->c, &out->base);
 }
@@ -61,7 +61,8 @@ static void act_put(struct act *a)
 static bool state_ok(struct act *a, Parley__Acd__V1__AgentState state, const char *reason_id)
 {
 	struct acd_id reason;
-	if (state != PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_READY && state != PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_PAUSED) {
+	if (state != PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_READY &&
+	    state != PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_PAUSED) {
 		rpc_no(a->c, PL_E_FORMAT, "state", "must be READY or PAUSED");
 		return false;
 	}
@@ -118,8 +119,10 @@ static void on_phone(void *arg, enum pl_err err, const ProtobufCMessage *m, cons
 static void ask_phone(struct act *a)
 {
 	Parley__Telephony__V1__GetPhoneRequest q = PARLEY__TELEPHONY__V1__GET_PHONE_REQUEST__INIT;
-	struct rpc_to to = { .service = &parley__telephony__v1__phone_service__descriptor, .method = "GetPhone",
-		.actor = "service acd-router", .timeout_ms = ASK_MS };
+	struct rpc_to to = { .service = &parley__telephony__v1__phone_service__descriptor,
+			     .method = "GetPhone",
+			     .actor = "service acd-router",
+			     .timeout_ms = ASK_MS };
 	struct pl_why why = { 0 };
 	q.id = a->in.phone_id;
 	if (!rpc_ask(a->r->bus, &to, &q.base, on_phone, a, &why))
@@ -137,11 +140,14 @@ static void start_work(struct rpc_call *c)
 	a->in.presence = q->presence;
 	switch (q->device) {
 	case PARLEY__ACD__V1__DEVICE__DEVICE_BROWSER:
-		a->in.presence = PARLEY__ACD__V1__PRESENCE__PRESENCE_DESK;	/* a browser is where its desk is */
+		a->in.presence = PARLEY__ACD__V1__PRESENCE__PRESENCE_DESK; /* a browser is where its desk is */
 		act_put(a);
 		return;
-	case PARLEY__ACD__V1__DEVICE__DEVICE_PHONE: break;
-	default: rpc_no(c, PL_E_FORMAT, "device", "must be BROWSER or PHONE"); return;
+	case PARLEY__ACD__V1__DEVICE__DEVICE_PHONE:
+		break;
+	default:
+		rpc_no(c, PL_E_FORMAT, "device", "must be BROWSER or PHONE");
+		return;
 	}
 	if (q->presence != PARLEY__ACD__V1__PRESENCE__PRESENCE_DESK)
 		a->in.presence = PARLEY__ACD__V1__PRESENCE__PRESENCE_PHONE;
@@ -214,8 +220,9 @@ void rpc_set_agent_state(struct rpc_call *c)
 /* --- all the desk needs --- */
 static enum pl_err my_work_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt mine = { "queue_of_agent", "SELECT q.body FROM queue q JOIN member m ON m.queue_id = q.id"
-		" WHERE m.agent_id = $1 ORDER BY lower(q.name)" };
+	static const struct pg_stmt mine = { "queue_of_agent",
+					     "SELECT q.body FROM queue q JOIN member m ON m.queue_id = q.id"
+					     " WHERE m.agent_id = $1 ORDER BY lower(q.name)" };
 	Parley__Acd__V1__GetMyWorkResponse *r = PL_NEW(c->arena, Parley__Acd__V1__GetMyWorkResponse);
 	ProtobufCMessage *agent = NULL, **reasons = NULL, **queues = NULL;
 	if (!r)
@@ -226,7 +233,8 @@ static enum pl_err my_work_job(struct rpc_call *c, struct pg_conn *db, ProtobufC
 	if (!err)
 		err = thing_db_list(db, &things[THING_REASON], c->arena, &reasons, &r->n_pause_reasons, why);
 	if (!err)
-		err = thing_db_list_of(db, &mine, c->actor.user_id, things[THING_QUEUE].d, c->arena, &queues, &r->n_queues, why);
+		err = thing_db_list_of(db, &mine, c->actor.user_id, things[THING_QUEUE].d, c->arena, &queues,
+				       &r->n_queues, why);
 	r->agent = (Parley__Acd__V1__Agent *)(void *)agent;
 	r->pause_reasons = (Parley__Acd__V1__PauseReason **)(void *)reasons;
 	r->queues = (Parley__Acd__V1__Queue **)(void *)queues;
@@ -278,7 +286,8 @@ static void get_my_work(struct rpc_call *c)
 
 enum pl_err rpc_work_serve(struct router *r, struct pl_why *why)
 {
-	static const struct rpc_entry work[] = { { "StartWork", start_work }, { "StopWork", stop_work }, { "SetMyState", set_my_state },
-		{ "EndWrapUp", end_wrap_up }, { "GetMyWork", get_my_work }, { NULL, NULL } };
+	static const struct rpc_entry work[] = { { "StartWork", start_work },    { "StopWork", stop_work },
+						 { "SetMyState", set_my_state }, { "EndWrapUp", end_wrap_up },
+						 { "GetMyWork", get_my_work },   { NULL, NULL } };
 	return rpc_serve(r->bus, &parley__acd__v1__work_service__descriptor, work, r, why);
 }

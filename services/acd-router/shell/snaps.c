@@ -1,7 +1,7 @@
-/* Snapshots of the engine in KV, and the start of a copy from the newest one that is whole.
- * A snapshot's name has the fence of its leader's lease, so that one that was deposed while writing harms nobody; the head is changed
- * by compare-and-set. Names come around again, so what a crash leaves half written is bounded. Behind the older of the two that are
- * kept the stream of inputs is purged. */
+/* Snapshots of the engine in KV, and the start of a copy from the newest one that is whole. A snapshot's name has the
+ * fence of its leader's lease, so that one that was deposed while writing harms nobody; the head is changed by
+ * compare-and-set. Names come around again, so what a crash leaves half written is bounded. Behind the older of the
+ * two that are kept the stream of inputs is purged. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #define EVERY_INPUTS 10000
 #define EVERY_US (60 * PL_US_PER_S)
 #define ASK_MS 5000
-#define FENCES 64		/* names for so many leaders in a row */
-#define TURNS 4			/* and so many snapshots of each */
+#define FENCES 64 /* names for so many leaders in a row */
+#define TURNS 4   /* and so many snapshots of each */
 #define LEDGER_DUP_S 120
 #define INPUT_DUP_S 600
 
@@ -24,18 +24,18 @@ typedef Parley__Acd__V1__SnapshotHead__Slot Slot;
 struct snaps {
 	struct router *r;
 	struct pl_timer *again;
-	struct pl_arena *a;		/* of the head */
-	Head *head;			/* NULL: none */
+	struct pl_arena *a; /* of the head */
+	Head *head;         /* NULL: none */
 	uint64_t head_rev;
-	uint8_t *buf;			/* being read or written */
+	uint8_t *buf; /* being read or written */
 	size_t len, at;
 	unsigned chunk, slot_i;
 	bool busy, started, loaded;
 	char name[96];
 	uint64_t seq, last_seq, told_emitted;
 	int64_t last_us;
-	char drop_name[96];		/* of the one that is no longer kept; "" */
-	char created[40];		/* of the stream of inputs: another one means that its sequences are others */
+	char drop_name[96]; /* of the one that is no longer kept; "" */
+	char created[40];   /* of the stream of inputs: another one means that its sequences are others */
 	unsigned turn;
 	uint64_t purge_seq;
 };
@@ -203,8 +203,11 @@ static void on_stream(void *arg, enum pl_err err, const struct bus_msg *m, const
 		start_again(s, "stream " ACD_STREAM, why);
 		return;
 	}
-	struct bus_stream_cfg c = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = s->r->opts->ledger_age_s,
-		.dup_window_s = LEDGER_DUP_S, .replicas = 1 };
+	struct bus_stream_cfg c = { .name = "LEDGER",
+				    .subjects = { "ev.>" },
+				    .max_age_s = s->r->opts->ledger_age_s,
+				    .dup_window_s = LEDGER_DUP_S,
+				    .replicas = 1 };
 	bus_stream_ensure(s->r->bus, &c, on_ledger, s);
 }
 
@@ -216,7 +219,9 @@ static void on_bucket(void *arg, enum pl_err err, const struct bus_msg *m, const
 		start_again(s, "bucket " ACD_BUCKET, why);
 		return;
 	}
-	struct bus_stream_cfg c = { .name = ACD_STREAM, .subjects = { "acd.in.>" }, .dup_window_s = INPUT_DUP_S, .replicas = 1 };
+	struct bus_stream_cfg c = {
+		.name = ACD_STREAM, .subjects = { "acd.in.>" }, .dup_window_s = INPUT_DUP_S, .replicas = 1
+	};
 	bus_stream_ensure(s->r->bus, &c, on_stream, s);
 }
 
@@ -224,13 +229,16 @@ static void step_bucket(void *arg)
 {
 	struct snaps *s = arg;
 	struct pl_why why = { 0 };
-	if (acd_seq(s->r->e) && router_engine_new(s->r, &why) != PL_OK)	/* a start that stuck half way */
+	if (acd_seq(s->r->e) && router_engine_new(s->r, &why) != PL_OK) /* a start that stuck half way */
 		log_error("acd.engine", LOG_WHY(&why));
 	s->loaded = false;
 	bus_kv_ensure(s->r->bus, &(struct bus_kv_cfg){ .bucket = ACD_BUCKET, .history = 1 }, on_bucket, s);
 }
 
-void snaps_start(struct snaps *s) { step_bucket(s); }
+void snaps_start(struct snaps *s)
+{
+	step_bucket(s);
+}
 
 static void on_info(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
@@ -238,7 +246,8 @@ static void on_info(void *arg, enum pl_err err, const struct bus_msg *m, const s
 	json_int_t first = 0, last = 0;
 	const char *created = "";
 	json_t *j = err ? NULL : json_loadb((const char *)m->data, m->len, 0, NULL);
-	bool ok = j && json_unpack(j, "{s:s, s:{s:I, s:I}}", "created", &created, "state", "first_seq", &first, "last_seq", &last) == 0;
+	bool ok = j && json_unpack(j, "{s:s, s:{s:I, s:I}}", "created", &created, "state", "first_seq", &first,
+				   "last_seq", &last) == 0;
 	pl_strlcpy(s->created, ok ? created : "", sizeof(s->created));
 	json_decref(j);
 	if (!ok) {
@@ -276,7 +285,9 @@ static void drop(struct snaps *s, const char *name)
 	char body[160];
 	struct pl_why why = { 0 };
 	int n = snprintf(body, sizeof(body), "{\"filter\":\"$KV.%s.%s.*\"}", ACD_BUCKET, name);
-	struct bus_out o = { .subject = "$JS.API.STREAM.PURGE.KV_" ACD_BUCKET, .type = "", .data = body, .len = (size_t)n };
+	struct bus_out o = {
+		.subject = "$JS.API.STREAM.PURGE.KV_" ACD_BUCKET, .type = "", .data = body, .len = (size_t)n
+	};
 	if (!bus_request(s->r->bus, &o, ASK_MS, on_dropped, s, &why))
 		log_warn("acd.snapshot.drop", LOG_WHY(&why));
 }
@@ -297,7 +308,7 @@ static void on_purged(void *arg, enum pl_err err, const struct bus_msg *m, const
 {
 	struct snaps *s = arg;
 	(void)m;
-	if (err)	/* the snapshot itself is good; the next one purges more */
+	if (err) /* the snapshot itself is good; the next one purges more */
 		log_warn("acd.input.purge", LOG_WHY(why));
 	write_over(s, true, NULL);
 }
@@ -310,7 +321,9 @@ static void purge(struct snaps *s)
 		drop(s, s->drop_name);
 	s->drop_name[0] = 0;
 	int n = snprintf(body, sizeof(body), "{\"seq\":%" PRIu64 "}", s->purge_seq + 1);
-	struct bus_out o = { .subject = "$JS.API.STREAM.PURGE." ACD_STREAM, .type = "", .data = body, .len = (size_t)n };
+	struct bus_out o = {
+		.subject = "$JS.API.STREAM.PURGE." ACD_STREAM, .type = "", .data = body, .len = (size_t)n
+	};
 	if (!bus_request(s->r->bus, &o, ASK_MS, on_purged, s, &why))
 		on_purged(s, why.err, NULL, &why);
 }
@@ -357,14 +370,15 @@ static void on_reread(void *arg, enum pl_err err, const struct bus_msg *m, const
 	s->head_rev = err ? 0 : m->seq;
 	if (!err && rpc_unpack(&parley__acd__v1__snapshot_head__descriptor, m->data, m->len, s->a, &pb, NULL) == PL_OK)
 		s->head = (Head *)(void *)pb;
-	write_over(s, false, err ? why : &(struct pl_why){ .err = PL_E_CONFLICT, .text = "another copy wrote the head" });
+	write_over(s, false,
+		   err ? why : &(struct pl_why){ .err = PL_E_CONFLICT, .text = "another copy wrote the head" });
 }
 
 static void on_head_put(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
 	struct snaps *s = arg;
 	(void)why;
-	if (err) {	/* our picture of the head is old: look, and take the next snapshot as usual */
+	if (err) { /* our picture of the head is old: look, and take the next snapshot as usual */
 		bus_kv_get(s->r->bus, ACD_BUCKET, "head", on_reread, s);
 		return;
 	}
@@ -413,9 +427,11 @@ static void write_start(struct snaps *s)
 	s->at = s->chunk = 0;
 	s->busy = true;
 	do
-		snprintf(s->name, sizeof(s->name), "s%u-%u", (unsigned)(lead_fence(s->r->lead) % FENCES), s->turn++ % TURNS);
+		snprintf(s->name, sizeof(s->name), "s%u-%u", (unsigned)(lead_fence(s->r->lead) % FENCES),
+			 s->turn++ % TURNS);
 	while (kept(s, s->name));
-	on_chunk_put(s, s->len ? PL_OK : PL_E_INTERNAL, NULL, &(struct pl_why){ .err = PL_E_INTERNAL, .text = "cannot be saved" });
+	on_chunk_put(s, s->len ? PL_OK : PL_E_INTERNAL, NULL,
+		     &(struct pl_why){ .err = PL_E_INTERNAL, .text = "cannot be saved" });
 }
 
 static void tell_emitted(struct snaps *s)

@@ -6,13 +6,17 @@
 #define NAME_MAX_BYTES 128
 #define RING_DEFAULT_MS 20000
 
-struct range { const char *field; uint32_t v, min, max; };
+struct range {
+	const char *field;
+	uint32_t v, min, max;
+};
 
 static enum pl_err ranges_ok(const struct range *r, size_t n, struct pl_why *why)
 {
 	for (size_t i = 0; i < n; i++)
 		if (r[i].v < r[i].min || r[i].v > r[i].max)
-			return pl_why_field(why, PL_E_FORMAT, r[i].field, "%u must be %u to %u", r[i].v, r[i].min, r[i].max);
+			return pl_why_field(why, PL_E_FORMAT, r[i].field, "%u must be %u to %u", r[i].v, r[i].min,
+					    r[i].max);
 	return PL_OK;
 }
 
@@ -48,10 +52,14 @@ static enum pl_err queue_valid(ProtobufCMessage *m, struct pl_arena *a, struct p
 	if (!q->ring_timeout_ms)
 		q->ring_timeout_ms = RING_DEFAULT_MS;
 	const struct range r[] = {
-		{ "queue.channel", (uint32_t)q->channel, 1, ACD_CH_N - 1 }, { "queue.strategy", (uint32_t)q->strategy, 1, ACD_S_N - 1 },
-		{ "queue.ring_timeout_ms", q->ring_timeout_ms, 1000, 600000 }, { "queue.retry_ms", q->retry_ms, 0, 60000 },
-		{ "queue.wrap_up_ms", q->wrap_up_ms, 0, 3600000 }, { "queue.weight", q->weight, 0, 10 },
-		{ "queue.max_waiting", q->max_waiting, 0, 1000000 }, { "queue.max_wait_ms", q->max_wait_ms, 0, 604800000 },
+		{ "queue.channel", (uint32_t)q->channel, 1, ACD_CH_N - 1 },
+		{ "queue.strategy", (uint32_t)q->strategy, 1, ACD_S_N - 1 },
+		{ "queue.ring_timeout_ms", q->ring_timeout_ms, 1000, 600000 },
+		{ "queue.retry_ms", q->retry_ms, 0, 60000 },
+		{ "queue.wrap_up_ms", q->wrap_up_ms, 0, 3600000 },
+		{ "queue.weight", q->weight, 0, 10 },
+		{ "queue.max_waiting", q->max_waiting, 0, 1000000 },
+		{ "queue.max_wait_ms", q->max_wait_ms, 0, 604800000 },
 		{ "queue.service_level_ms", q->service_level_ms, 0, 604800000 },
 		{ "queue.service_level_target_pct", q->service_level_target_pct, 0, 100 },
 		{ "queue.autopause_after", q->autopause_after, 0, 100 },
@@ -61,7 +69,8 @@ static enum pl_err queue_valid(ProtobufCMessage *m, struct pl_arena *a, struct p
 		err = name_ok(q->name, "queue.name", why);
 	if (!err)
 		err = ranges_ok(r, PL_ARRAY_N(r), why);
-	if (!err && strspn(q->music, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(q->music))
+	if (!err &&
+	    strspn(q->music, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(q->music))
 		err = pl_why_field(why, PL_E_FORMAT, "queue.music", "must be letters, digits, _ and -");
 	if (!err && strlen(q->music) > 64)
 		err = pl_why_field(why, PL_E_FORMAT, "queue.music", "must have at most 64 characters");
@@ -115,7 +124,8 @@ static enum pl_err agent_valid(ProtobufCMessage *m, struct pl_arena *a, struct p
 		err = pl_why_field(why, PL_E_FORMAT, "agent.kind", "must be a kind of agent");
 	if (!err)
 		err = id_ok(&g->id, "agent.id", fixed, a, why);
-	if (!err && fixed && (strncmp(g->address, "sip:", 4) != 0 || strlen(g->address) > 255 || strpbrk(g->address, " \t\r\n<>\"")))
+	if (!err && fixed &&
+	    (strncmp(g->address, "sip:", 4) != 0 || strlen(g->address) > 255 || strpbrk(g->address, " \t\r\n<>\"")))
 		err = pl_why_field(why, PL_E_FORMAT, "agent.address", "must be like sip:m0@host:port");
 	if (!err && !fixed && !pl_empty(g->address))
 		err = pl_why_field(why, PL_E_FORMAT, "agent.address", "only a static agent has one");
@@ -134,19 +144,35 @@ static enum pl_err reason_valid(ProtobufCMessage *m, struct pl_arena *a, struct 
 	return err ? err : ranges_ok(r, 1, why);
 }
 
-#define STMTS(t) \
-	.get = { #t "_get", "SELECT body FROM " #t " WHERE id = $1" }, \
-	.list = { #t "_list", "SELECT body FROM " #t " ORDER BY lower(name), id" }, \
-	.insert = { #t "_insert", "INSERT INTO " #t " (id, name, revision, body) VALUES ($1, $2, $3, $4)" }, \
-	.update = { #t "_update", "UPDATE " #t " SET name = $2, revision = $3, body = $4 WHERE id = $1 AND revision = $3::bigint - 1" }, \
+#define STMTS(t)                                                                                                       \
+	.get = { #t "_get", "SELECT body FROM " #t " WHERE id = $1" },                                                 \
+	.list = { #t "_list", "SELECT body FROM " #t " ORDER BY lower(name), id" },                                    \
+	.insert = { #t "_insert", "INSERT INTO " #t " (id, name, revision, body) VALUES ($1, $2, $3, $4)" },           \
+	.update = { #t "_update",                                                                                      \
+		    "UPDATE " #t                                                                                       \
+		    " SET name = $2, revision = $3, body = $4 WHERE id = $1 AND revision = $3::bigint - 1" },          \
 	.del = { #t "_delete", "DELETE FROM " #t " WHERE id = $1" }
 #define FIELDS(T) .id = offsetof(T, id), .name = offsetof(T, name), .revision = offsetof(T, revision)
 const struct thing things[THING_N] = {
-	[THING_QUEUE] = { .kind = THING_QUEUE, .path = "queue", .event = "queue-changed", .d = &parley__acd__v1__queue__descriptor,
-		FIELDS(Parley__Acd__V1__Queue), STMTS(queue), .valid = queue_valid },
-	[THING_AGENT] = { .kind = THING_AGENT, .path = "agent", .event = "agent-changed", .d = &parley__acd__v1__agent__descriptor,
-		FIELDS(Parley__Acd__V1__Agent), STMTS(agent), .valid = agent_valid },
-	[THING_REASON] = { .kind = THING_REASON, .path = "pause_reason", .event = "pause-reason-changed",
-		.d = &parley__acd__v1__pause_reason__descriptor, FIELDS(Parley__Acd__V1__PauseReason), STMTS(pause_reason),
-		.valid = reason_valid },
+	[THING_QUEUE] = { .kind = THING_QUEUE,
+			  .path = "queue",
+			  .event = "queue-changed",
+			  .d = &parley__acd__v1__queue__descriptor,
+			  FIELDS(Parley__Acd__V1__Queue),
+			  STMTS(queue),
+			  .valid = queue_valid },
+	[THING_AGENT] = { .kind = THING_AGENT,
+			  .path = "agent",
+			  .event = "agent-changed",
+			  .d = &parley__acd__v1__agent__descriptor,
+			  FIELDS(Parley__Acd__V1__Agent),
+			  STMTS(agent),
+			  .valid = agent_valid },
+	[THING_REASON] = { .kind = THING_REASON,
+			   .path = "pause_reason",
+			   .event = "pause-reason-changed",
+			   .d = &parley__acd__v1__pause_reason__descriptor,
+			   FIELDS(Parley__Acd__V1__PauseReason),
+			   STMTS(pause_reason),
+			   .valid = reason_valid },
 };

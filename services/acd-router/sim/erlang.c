@@ -1,6 +1,7 @@
-/* The engine against theory: queues M/M/n in simulated time, with the engine as the one who brings callers and agents together.
- * Without patience the share that waits and the mean wait are Erlang's C; with exponential patience, the share that leaves is Palm's
- * (Erlang A). Arguments: millions of calls (default 0.3), tolerance in percent (default 3; at 10 million calls 1 holds). */
+/* The engine against theory: queues M/M/n in simulated time, with the engine as the one who brings callers and agents
+ * together. Without patience the share that waits and the mean wait are Erlang's C; with exponential patience, the
+ * share that leaves is Palm's (Erlang A). Arguments: millions of calls (default 0.3), tolerance in percent (default
+ * 3; at 10 million calls 1 holds). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,20 @@ struct mm {
 	uint64_t rng, calls, seq;
 	struct event heap[EVENTS_MAX];
 	size_t n;
-	double now_s, patience_s;	/* 0: for ever */
+	double now_s, patience_s; /* 0: for ever */
 	uint64_t answered, waited, left;
 	double wait_s;
 };
 
-static double uniform(struct mm *m) { return ((double)(acd_mix(m->rng++) >> 11) + 0.5) / 9007199254740992.0; }
+static double uniform(struct mm *m)
+{
+	return ((double)(acd_mix(m->rng++) >> 11) + 0.5) / 9007199254740992.0;
+}
 
-static double exponential(struct mm *m, double mean) { return -mean * log(uniform(m)); }
+static double exponential(struct mm *m, double mean)
+{
+	return -mean * log(uniform(m));
+}
 
 static void push(struct mm *m, struct event ev)
 {
@@ -66,8 +73,9 @@ static void see(struct mm *m, const struct acd_fx *fx)
 {
 	if (fx->kind == ACD_FX_OFFERED) {
 		struct acd_in in = { .kind = ACD_IN_REPLY };
-		in.reply = (struct acd_in_reply){ .item = fx->item, .offer = fx->offer, .fence = fx->offered.fence,
-			.outcome = ACD_OUT_ACCEPTED };
+		in.reply = (struct acd_in_reply){
+			.item = fx->item, .offer = fx->offer, .fence = fx->offered.fence, .outcome = ACD_OUT_ACCEPTED
+		};
 		double wait = m->now_s - (double)(fx->offered.queued_at_us - INT64_C(1700000000) * PL_US_PER_S) / 1e6;
 		m->answered++;
 		m->waited += wait > 1e-5;
@@ -104,7 +112,7 @@ static void handle(struct mm *m, struct event ev, double between_s)
 	case END:
 		in = (struct acd_in){ .kind = ACD_IN_ENDED, .ended = { .item = { 3, ev.call } } };
 		break;
-	default:	/* of somebody who was answered it means nothing */
+	default: /* of somebody who was answered it means nothing */
 		in = (struct acd_in){ .kind = ACD_IN_CANCEL, .cancel = { { 3, ev.call }, "abandoned" } };
 	}
 	apply(m, &in);
@@ -114,13 +122,22 @@ static void set_up(struct mm *m, unsigned agents)
 {
 	struct acd_in q = { .kind = ACD_IN_QUEUE_PUT };
 	struct acd_membership ms = { { 1, 1 }, 0, 0 };
-	q.queue_put.cfg = (struct acd_queue_cfg){ .id = { 1, 1 }, .revision = 1, .channel = ACD_CH_VOICE, .strategy = ACD_S_LONGEST_IDLE,
-		.enabled = true, .join_when_empty = true, .ring_us = 20 * PL_US_PER_S };
+	q.queue_put.cfg = (struct acd_queue_cfg){ .id = { 1, 1 },
+						  .revision = 1,
+						  .channel = ACD_CH_VOICE,
+						  .strategy = ACD_S_LONGEST_IDLE,
+						  .enabled = true,
+						  .join_when_empty = true,
+						  .ring_us = 20 * PL_US_PER_S };
 	apply(m, &q);
 	for (unsigned i = 0; i < agents; i++) {
 		struct acd_in a = { .kind = ACD_IN_AGENT_PUT };
-		a.agent_put = (struct acd_in_agent_put){ .id = { 2, i + 1 }, .revision = 1, .kind = ACD_AK_STATIC, .enabled = true,
-			.members = &ms, .n_members = 1 };
+		a.agent_put = (struct acd_in_agent_put){ .id = { 2, i + 1 },
+							 .revision = 1,
+							 .kind = ACD_AK_STATIC,
+							 .enabled = true,
+							 .members = &ms,
+							 .n_members = 1 };
 		apply(m, &a);
 	}
 }
@@ -128,7 +145,7 @@ static void set_up(struct mm *m, unsigned agents)
 /* --- theory --- */
 static double erlang_c(unsigned n, double a)
 {
-	double b = 1;	/* Erlang's B by its stable recursion */
+	double b = 1; /* Erlang's B by its stable recursion */
 	for (unsigned i = 1; i <= n; i++)
 		b = a * b / (i + a * b);
 	return b / (1 - a / n * (1 - b));
@@ -171,13 +188,14 @@ static int run(unsigned agents, double load, double patience_s, uint64_t calls, 
 	int bad = 0;
 	printf("%u agents, %.1f erlang, patience %.0f s, %" PRIu64 " calls\n", agents, load, patience_s, m->calls);
 	if (patience_s > 0) {
-		bad |= judge("  share that leaves", (double)m->left / (double)m->calls, erlang_a_left(agents, load, MEAN_SERVICE_S, patience_s),
-			     tolerance);
+		bad |= judge("  share that leaves", (double)m->left / (double)m->calls,
+			     erlang_a_left(agents, load, MEAN_SERVICE_S, patience_s), tolerance);
 	} else {
 		double c = erlang_c(agents, load);
 		bad |= judge("  share that waits", (double)m->waited / (double)m->answered, c, tolerance);
-		bad |= judge("  mean wait of all, s", m->wait_s / (double)m->answered, c * MEAN_SERVICE_S / (agents - load),
-			     calls < 5000000 ? tolerance * 2 : tolerance);	/* waits scatter more than shares */
+		bad |= judge("  mean wait of all, s", m->wait_s / (double)m->answered,
+			     c * MEAN_SERVICE_S / (agents - load),
+			     calls < 5000000 ? tolerance * 2 : tolerance); /* waits scatter more than shares */
 	}
 	free(block);
 	free(m);

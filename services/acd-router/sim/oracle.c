@@ -16,7 +16,10 @@ static size_t offer_at(const struct oracle *o, struct acd_id offer)
 	return i;
 }
 
-static void offer_gone(struct oracle *o, size_t at) { o->offers[at] = o->offers[--o->n_offers]; }
+static void offer_gone(struct oracle *o, size_t at)
+{
+	o->offers[at] = o->offers[--o->n_offers];
+}
 
 static const char *see_queued(struct oracle *o, const struct acd_fx *f)
 {
@@ -39,7 +42,8 @@ static const char *see_offered(struct oracle *o, const struct acd_fx *f)
 	o->last_fence = f->offered.fence;
 	for (size_t i = 0; i < o->n_offers; i++) {
 		in_hand += acd_id_eq(o->offers[i].agent, f->agent);
-		if (acd_id_eq(o->offers[i].agent, f->agent) && acd_id_eq(o->offers[i].item, f->item) && !o->offers[i].connected)
+		if (acd_id_eq(o->offers[i].agent, f->agent) && acd_id_eq(o->offers[i].item, f->item) &&
+		    !o->offers[i].connected)
 			return "an agent was offered the same item twice at once";
 	}
 	if (in_hand >= o->most_in_hand)
@@ -68,7 +72,7 @@ static const char *see_dequeued(struct oracle *o, const struct acd_fx *f)
 {
 	size_t at = item_at(o, f->item);
 	o->n_left++;
-	if (at == o->n_items)	/* refused at the door */
+	if (at == o->n_items) /* refused at the door */
 		return strcmp(f->dequeued.reason, "answered") == 0 ? "an item was answered that did not wait" : NULL;
 	o->items[at] = o->items[--o->n_items];
 	return NULL;
@@ -86,14 +90,25 @@ static const char *see_released(struct oracle *o, const struct acd_fx *f)
 static const char *see(struct oracle *o, const struct acd_fx *f)
 {
 	switch (f->kind) {
-	case ACD_FX_QUEUED: return see_queued(o, f);
-	case ACD_FX_OFFERED: return see_offered(o, f);
-	case ACD_FX_OFFER_ENDED: return see_offer_ended(o, f);
-	case ACD_FX_DEQUEUED: return see_dequeued(o, f);
-	case ACD_FX_RELEASED: return see_released(o, f);
-	case ACD_FX_REFUSED: o->n_refused++; return NULL;
-	case ACD_FX_AGENT_STATE: o->n_states++; return NULL;
-	default: return f->decision.n_cand < 1 || f->decision.n_cand > ACD_CAND_MAX ? "a decision without candidates" : NULL;
+	case ACD_FX_QUEUED:
+		return see_queued(o, f);
+	case ACD_FX_OFFERED:
+		return see_offered(o, f);
+	case ACD_FX_OFFER_ENDED:
+		return see_offer_ended(o, f);
+	case ACD_FX_DEQUEUED:
+		return see_dequeued(o, f);
+	case ACD_FX_RELEASED:
+		return see_released(o, f);
+	case ACD_FX_REFUSED:
+		o->n_refused++;
+		return NULL;
+	case ACD_FX_AGENT_STATE:
+		o->n_states++;
+		return NULL;
+	default:
+		return f->decision.n_cand < 1 || f->decision.n_cand > ACD_CAND_MAX ? "a decision without candidates"
+										   : NULL;
 	}
 }
 

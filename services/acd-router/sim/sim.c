@@ -1,5 +1,6 @@
-/* Drives the engine with random events from fixed seeds: invariants after every step, an oracle over the effects, and a second engine
- * that is restored from a snapshot now and then and must say the same from there on. Argument: millions of events (default 1). */
+/* Drives the engine with random events from fixed seeds: invariants after every step, an oracle over the effects, and
+ * a second engine that is restored from a snapshot now and then and must say the same from there on. Argument:
+ * millions of events (default 1). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -77,7 +78,7 @@ static int run(uint64_t seed, uint64_t events, const struct acd_limits *lim, uns
 	       (unsigned long long)seed, (unsigned long long)events, (unsigned long long)w.oracle.n_offered,
 	       (unsigned long long)w.oracle.n_answered, (unsigned long long)w.oracle.n_left,
 	       (unsigned long long)w.oracle.n_refused, (unsigned long long)w.oracle.n_states);
-	if (!rc && w.oracle.n_answered * 50 < events)	/* a simulation in which nothing happens proves nothing */
+	if (!rc && w.oracle.n_answered * 50 < events) /* a simulation in which nothing happens proves nothing */
 		rc = fail(seed, events, "too little happened");
 	free(p->a);
 	free(p->b);
@@ -91,7 +92,7 @@ int main(int argc, char **argv)
 	double millions = argc > 1 ? atof(argv[1]) : 1;
 	uint64_t each = (uint64_t)(millions * 1e6 / 4);
 	const struct acd_limits roomy = { 64, 256, 4096, 4096, 4096, 16, 64, 64, 64, 64 };
-	const struct acd_limits tight = { 5, 9, 30, 12, 5, 4, 8, 8, 8, 8 };	/* every pool runs full */
+	const struct acd_limits tight = { 5, 9, 30, 12, 5, 4, 8, 8, 8, 8 }; /* every pool runs full */
 	int rc = run(1, each, &roomy, 3, 4);
 	rc = rc ? rc : run(2, each, &roomy, 8, 20);
 	rc = rc ? rc : run(3, each, &roomy, 6, 90);

@@ -4,17 +4,35 @@
 
 #define MS PL_US_PER_MS
 
-uint64_t world_rnd(struct world *w) { return acd_mix(w->rng += UINT64_C(0x9e3779b97f4a7c15)); }
+uint64_t world_rnd(struct world *w)
+{
+	return acd_mix(w->rng += UINT64_C(0x9e3779b97f4a7c15));
+}
 
-static unsigned below(struct world *w, unsigned n) { return (unsigned)(world_rnd(w) % n); }
+static unsigned below(struct world *w, unsigned n)
+{
+	return (unsigned)(world_rnd(w) % n);
+}
 
-static bool one_in(struct world *w, unsigned n) { return below(w, n) == 0; }
+static bool one_in(struct world *w, unsigned n)
+{
+	return below(w, n) == 0;
+}
 
-struct acd_id world_queue_id(unsigned i) { return (struct acd_id){ 1, i + 1 }; }
+struct acd_id world_queue_id(unsigned i)
+{
+	return (struct acd_id){ 1, i + 1 };
+}
 
-struct acd_id world_agent_id(unsigned i) { return (struct acd_id){ 2, i + 1 }; }
+struct acd_id world_agent_id(unsigned i)
+{
+	return (struct acd_id){ 2, i + 1 };
+}
 
-static struct acd_id item_id(uint64_t i) { return (struct acd_id){ 3, i + 1 }; }
+static struct acd_id item_id(uint64_t i)
+{
+	return (struct acd_id){ 3, i + 1 };
+}
 
 void world_init(struct world *w, uint64_t seed, unsigned queues, unsigned agents)
 {
@@ -28,16 +46,26 @@ void world_init(struct world *w, uint64_t seed, unsigned queues, unsigned agents
 
 static void queue_put(struct world *w, unsigned i, struct acd_in *in)
 {
-	static const uint8_t channels[] = { ACD_CH_VOICE, ACD_CH_VOICE, ACD_CH_VOICE, ACD_CH_CHAT, ACD_CH_EMAIL, ACD_CH_TASK };
+	static const uint8_t channels[] = { ACD_CH_VOICE, ACD_CH_VOICE, ACD_CH_VOICE,
+					    ACD_CH_CHAT,  ACD_CH_EMAIL, ACD_CH_TASK };
 	in->kind = ACD_IN_QUEUE_PUT;
 	in->queue_put.cfg = (struct acd_queue_cfg){
-		.id = world_queue_id(i), .revision = ++w->revision, .channel = channels[i % PL_ARRAY_N(channels)],
-		.strategy = (uint8_t)(1 + (i + below(w, 2)) % (ACD_S_N - 1)), .weight = (uint8_t)below(w, 3),
-		.enabled = !one_in(w, 12), .join_when_empty = !one_in(w, 4), .leave_when_empty = one_in(w, 5),
-		.max_waiting = one_in(w, 4) ? 5 + below(w, 20) : 0, .autopause_after = below(w, 4),
-		.ring_us = (1 + below(w, 30)) * 1000 * MS, .retry_us = below(w, 3) * 2500 * MS,
-		.wrap_up_us = below(w, 3) * 7000 * MS, .max_wait_us = one_in(w, 3) ? 60000 * MS : 0,
-		.deleted = one_in(w, 40), .priority = (int32_t)below(w, 3) - 1,
+		.id = world_queue_id(i),
+		.revision = ++w->revision,
+		.channel = channels[i % PL_ARRAY_N(channels)],
+		.strategy = (uint8_t)(1 + (i + below(w, 2)) % (ACD_S_N - 1)),
+		.weight = (uint8_t)below(w, 3),
+		.enabled = !one_in(w, 12),
+		.join_when_empty = !one_in(w, 4),
+		.leave_when_empty = one_in(w, 5),
+		.max_waiting = one_in(w, 4) ? 5 + below(w, 20) : 0,
+		.autopause_after = below(w, 4),
+		.ring_us = (1 + below(w, 30)) * 1000 * MS,
+		.retry_us = below(w, 3) * 2500 * MS,
+		.wrap_up_us = below(w, 3) * 7000 * MS,
+		.max_wait_us = one_in(w, 3) ? 60000 * MS : 0,
+		.deleted = one_in(w, 40),
+		.priority = (int32_t)below(w, 3) - 1,
 	};
 	in->queue_put.note = (struct acd_note){ "queue", 5 };
 }
@@ -58,7 +86,7 @@ static void agent_put(struct world *w, unsigned i, struct acd_in *in)
 	for (unsigned q = 0; q < w->n_queues; q++)
 		if (below(w, 3))
 			w->members[p->n_members++] = (struct acd_membership){ world_queue_id(q), (uint16_t)below(w, 3),
-				(uint16_t)below(w, 5) };
+									      (uint16_t)below(w, 5) };
 }
 
 static void enqueue(struct world *w, struct acd_in *in)
@@ -82,16 +110,18 @@ static void enqueue(struct world *w, struct acd_in *in)
 
 static void reply(struct world *w, struct acd_in *in)
 {
-	static const uint8_t outcomes[] = { ACD_OUT_ACCEPTED, ACD_OUT_ACCEPTED, ACD_OUT_ACCEPTED, ACD_OUT_REJECTED, ACD_OUT_TIMEOUT,
-		ACD_OUT_FAILED, ACD_OUT_CANCELLED, ACD_OUT_ELSEWHERE };
+	static const uint8_t outcomes[] = { ACD_OUT_ACCEPTED, ACD_OUT_ACCEPTED, ACD_OUT_ACCEPTED,  ACD_OUT_REJECTED,
+					    ACD_OUT_TIMEOUT,  ACD_OUT_FAILED,   ACD_OUT_CANCELLED, ACD_OUT_ELSEWHERE };
 	if (w->oracle.n_offers == 0)
 		return;
 	const struct oracle_offer *o = NULL;
 	for (unsigned tries = 0; !o || (o->connected && tries < 6); tries++)
 		o = &w->oracle.offers[below(w, (unsigned)w->oracle.n_offers)];
 	in->kind = ACD_IN_REPLY;
-	in->reply = (struct acd_in_reply){ .item = o->item, .offer = o->offer, .fence = o->fence - one_in(w, 20),
-		.outcome = outcomes[below(w, PL_ARRAY_N(outcomes))] };
+	in->reply = (struct acd_in_reply){ .item = o->item,
+					   .offer = o->offer,
+					   .fence = o->fence - one_in(w, 20),
+					   .outcome = outcomes[below(w, PL_ARRAY_N(outcomes))] };
 }
 
 static void ended(struct world *w, struct acd_in *in)
@@ -105,11 +135,16 @@ static void ended(struct world *w, struct acd_in *in)
 
 static void agent(struct world *w, struct acd_in *in)
 {
-	static const uint8_t states[] = { ACD_ST_READY, ACD_ST_READY, ACD_ST_READY, ACD_ST_PAUSED, ACD_ST_OFFLINE, ACD_ST_NONE };
+	static const uint8_t states[] = { ACD_ST_READY,  ACD_ST_READY,   ACD_ST_READY,
+					  ACD_ST_PAUSED, ACD_ST_OFFLINE, ACD_ST_NONE };
 	in->kind = ACD_IN_AGENT;
 	in->agent = (struct acd_in_agent){ .agent = world_agent_id(below(w, w->n_agents)),
-		.state = states[below(w, PL_ARRAY_N(states))], .start_work = !one_in(w, 4), .end_wrap_up = one_in(w, 3),
-		.device = ACD_DEV_PHONE, .presence = ACD_PR_DESK, .phone = "phone" };
+					   .state = states[below(w, PL_ARRAY_N(states))],
+					   .start_work = !one_in(w, 4),
+					   .end_wrap_up = one_in(w, 3),
+					   .device = ACD_DEV_PHONE,
+					   .presence = ACD_PR_DESK,
+					   .phone = "phone" };
 }
 
 static void cancel(struct world *w, struct acd_in *in)

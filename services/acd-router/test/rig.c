@@ -13,11 +13,20 @@
 struct rig rig;
 struct pl_why rig_why;
 
-static void turn(void *l) { pl_loop_turn(l); }
+static void turn(void *l)
+{
+	pl_loop_turn(l);
+}
 
-bool rig_until(bool (*done)(void *arg), void *arg) { return tk_until(done, arg, turn, rig.loop, LIMIT_S); }
+bool rig_until(bool (*done)(void *arg), void *arg)
+{
+	return tk_until(done, arg, turn, rig.loop, LIMIT_S);
+}
 
-static bool time_up(void *arg) { return pl_mono_us() >= *(int64_t *)arg; }
+static bool time_up(void *arg)
+{
+	return pl_mono_us() >= *(int64_t *)arg;
+}
 
 void rig_turn(int ms)
 {
@@ -38,7 +47,8 @@ static void note(struct seen *s, const ProtobufCMessage *m)
 		pl_strlcpy(s->offer, o->offer_id, sizeof(s->offer));
 		s->state = (int)o->outcome;
 	} else if (m->descriptor == &parley__acd__v1__interaction_dequeued__descriptor) {
-		pl_strlcpy(s->text, ((const Parley__Acd__V1__InteractionDequeued *)(const void *)m)->reason, sizeof(s->text));
+		pl_strlcpy(s->text, ((const Parley__Acd__V1__InteractionDequeued *)(const void *)m)->reason,
+			   sizeof(s->text));
 	} else if (m->descriptor == &parley__acd__v1__agent_state_changed__descriptor) {
 		const Parley__Acd__V1__AgentStateChanged *c = (const void *)m;
 		pl_strlcpy(s->text, c->cause, sizeof(s->text));
@@ -60,7 +70,8 @@ static void on_event(void *arg, const struct bus_msg *m)
 	struct pl_arena *tmp = pl_loop_tmp(rig.loop);
 	if (rpc_decode(m, tmp, &pb, NULL) != PL_OK)
 		return;
-	const Parley__Common__V1__EventMeta *meta = ((const Parley__Acd__V1__InteractionQueued *)(const void *)pb)->meta;
+	const Parley__Common__V1__EventMeta *meta =
+		((const Parley__Acd__V1__InteractionQueued *)(const void *)pb)->meta;
 	ck_assert_ptr_nonnull(meta);
 	ck_assert_str_eq(meta->event_id, m->id);
 	ck_assert(pl_id_ok(m->id));
@@ -96,8 +107,14 @@ const struct seen *rig_nth(const char *type, size_t n)
 	return NULL;
 }
 
-struct want { const char *type; size_t n; };
-static bool is_there(void *arg) { return rig_nth(((struct want *)arg)->type, ((struct want *)arg)->n) != NULL; }
+struct want {
+	const char *type;
+	size_t n;
+};
+static bool is_there(void *arg)
+{
+	return rig_nth(((struct want *)arg)->type, ((struct want *)arg)->n) != NULL;
+}
 
 const struct seen *rig_wait(const char *type, size_t n)
 {
@@ -107,8 +124,15 @@ const struct seen *rig_wait(const char *type, size_t n)
 }
 
 /* --- asking --- */
-struct said { bool done; enum pl_err err; const ProtobufCMessage *m; };
-static bool is_done(void *arg) { return ((struct said *)arg)->done; }
+struct said {
+	bool done;
+	enum pl_err err;
+	const ProtobufCMessage *m;
+};
+static bool is_done(void *arg)
+{
+	return ((struct said *)arg)->done;
+}
 
 static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *m, const struct pl_why *why)
 {
@@ -118,7 +142,8 @@ static void on_said(void *arg, enum pl_err err, const ProtobufCMessage *m, const
 	rig_why.err = err;
 }
 
-const ProtobufCMessage *rig_call(const ProtobufCServiceDescriptor *s, const char *method, const char *actor, const ProtobufCMessage *in)
+const ProtobufCMessage *rig_call(const ProtobufCServiceDescriptor *s, const char *method, const char *actor,
+				 const ProtobufCMessage *in)
 {
 	char header[128];
 	const char *nil = "00000000-0000-7000-8000-000000000001";
@@ -143,11 +168,14 @@ void rig_put(const Parley__Acd__V1__AcdInput *in, const char *msg_id)
 	size_t n = protobuf_c_message_get_packed_size(&in->base);
 	ck_assert_uint_lt(n, sizeof(buf));
 	protobuf_c_message_pack(&in->base, buf);
-	struct bus_out o = { .subject = "acd.in.test", .type = in->base.descriptor->name, .data = buf, .len = n,
-		.msg_id = msg_id ? msg_id : pl_id_new(id) };
+	struct bus_out o = { .subject = "acd.in.test",
+			     .type = in->base.descriptor->name,
+			     .data = buf,
+			     .len = n,
+			     .msg_id = msg_id ? msg_id : pl_id_new(id) };
 	said.done = false;
 	ck_assert_int_eq(bus_js_publish(rig.bus, &o, on_stored, &said), PL_OK);
-	if (rig.answer)	/* we may be inside the loop's turn */
+	if (rig.answer) /* we may be inside the loop's turn */
 		return;
 	ck_assert(rig_until(is_done, &said));
 	ck_assert_int_eq(said.err, PL_OK);
@@ -163,8 +191,8 @@ const char *rig_queue(const char *name, int strategy)
 	q.ring_timeout_ms = 20000;
 	q.retry_ms = 500;
 	in.queue = &q;
-	const Parley__Acd__V1__CreateQueueResponse *r = (const void *)rig_call(&parley__acd__v1__queue_service__descriptor, "CreateQueue",
-									       "admin", &in.base);
+	const Parley__Acd__V1__CreateQueueResponse *r =
+		(const void *)rig_call(&parley__acd__v1__queue_service__descriptor, "CreateQueue", "admin", &in.base);
 	ck_assert_msg(r != NULL, "%s: %s", rig_why.field, rig_why.text);
 	return r->queue->id;
 }
@@ -180,23 +208,33 @@ static const char *agent(const char *name, const char *queue, bool fixed, bool m
 	g.enabled = 1;
 	g.memberships = &ms;
 	g.n_memberships = queue != NULL;
-	g.kind = fixed ? PARLEY__ACD__V1__AGENT_KIND__AGENT_KIND_STATIC : PARLEY__ACD__V1__AGENT_KIND__AGENT_KIND_PERSON;
+	g.kind =
+		fixed ? PARLEY__ACD__V1__AGENT_KIND__AGENT_KIND_STATIC : PARLEY__ACD__V1__AGENT_KIND__AGENT_KIND_PERSON;
 	if (fixed)
 		g.address = (char *)"sip:m0@127.0.0.1:5070";
 	else
 		g.id = pl_id_new(id);
 	in.agent = &g;
-	const Parley__Acd__V1__CreateAgentResponse *r = (const void *)rig_call(&parley__acd__v1__agent_service__descriptor, "CreateAgent",
-									       "admin", &in.base);
+	const Parley__Acd__V1__CreateAgentResponse *r =
+		(const void *)rig_call(&parley__acd__v1__agent_service__descriptor, "CreateAgent", "admin", &in.base);
 	ck_assert_msg(r != NULL || !must, "%s: %s", rig_why.field, rig_why.text);
 	return r ? r->agent->id : NULL;
 }
 
-const char *rig_static(const char *name, const char *queue) { return agent(name, queue, true, true); }
+const char *rig_static(const char *name, const char *queue)
+{
+	return agent(name, queue, true, true);
+}
 
-const char *rig_static_try(const char *name, const char *queue) { return agent(name, queue, true, false); }
+const char *rig_static_try(const char *name, const char *queue)
+{
+	return agent(name, queue, true, false);
+}
 
-const char *rig_person(const char *name, const char *queue) { return agent(name, queue, false, true); }
+const char *rig_person(const char *name, const char *queue)
+{
+	return agent(name, queue, false, true);
+}
 
 const char *rig_enqueue(const char *queue)
 {
@@ -244,7 +282,7 @@ static size_t http_get(int port, const char *path, char *out, size_t cap)
 	size_t n = 0;
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timeval limit = { .tv_sec = 1 };	/* a copy that is stopped does not answer */
+	struct timeval limit = { .tv_sec = 1 }; /* a copy that is stopped does not answer */
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	int k = snprintf(q, sizeof(q), "GET %s HTTP/1.0\r\nHost: x\r\n\r\n", path);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && write(fd, q, (size_t)k) == k)
@@ -281,7 +319,8 @@ void rig_copy_start(int i)
 	snprintf(text[3], 300, "--health-port=%d", rig.health[i] = rig.health[i] ? rig.health[i] : tk_free_port());
 	snprintf(text[4], 300, "--node=acd-router-%d", i + 1);
 	snprintf(text[5], 300, "--presence-s=%s", rig.presence_s ? rig.presence_s : "15");
-	const char *argv[] = { getenv("ROUTER"), text[0], text[1], text[2], text[3], text[4], text[5], "--pg-conns=2", NULL };
+	const char *argv[] = { getenv("ROUTER"), text[0], text[1],        text[2], text[3],
+			       text[4],          text[5], "--pg-conns=2", NULL };
 	if (rig.copy[i])
 		tk_start(rig.copy[i]);
 	else

@@ -25,7 +25,8 @@ static const Parley__Acd__V1__AgentStatus *start_work(const char *agent)
 	Parley__Acd__V1__StartWorkRequest q = PARLEY__ACD__V1__START_WORK_REQUEST__INIT;
 	q.device = PARLEY__ACD__V1__DEVICE__DEVICE_BROWSER;
 	q.state = READY;
-	const Parley__Acd__V1__StartWorkResponse *r = (const void *)rig_call(WORK, "StartWork", as_agent(agent), &q.base);
+	const Parley__Acd__V1__StartWorkResponse *r =
+		(const void *)rig_call(WORK, "StartWork", as_agent(agent), &q.base);
 	return r ? r->status : NULL;
 }
 
@@ -69,14 +70,15 @@ START_TEST(what_is_wrong_is_named_by_its_field)
 	q.ring_timeout_ms = 5000;
 	ck_assert_ptr_null(rig_call(QUEUES, "CreateQueue", "agent", &in.base));
 	ck_assert_int_eq(rig_why.err, PL_E_DENIED);
-	const Parley__Acd__V1__CreateQueueResponse *r = (const void *)rig_call(QUEUES, "CreateQueue", "admin", &in.base);
+	const Parley__Acd__V1__CreateQueueResponse *r =
+		(const void *)rig_call(QUEUES, "CreateQueue", "admin", &in.base);
 	ck_assert_ptr_nonnull(r);
 	ck_assert_ptr_null(rig_call(QUEUES, "CreateQueue", "admin", &in.base));
 	ck_assert_int_eq(rig_why.err, PL_E_EXISTS);
 	ck_assert_str_eq(rig_why.field, "queue.name");
 	up.queue = r->queue;
 	ck_assert_ptr_nonnull(rig_call(QUEUES, "UpdateQueue", "admin", &up.base));
-	ck_assert_ptr_null(rig_call(QUEUES, "UpdateQueue", "admin", &up.base));	/* with the old revision */
+	ck_assert_ptr_null(rig_call(QUEUES, "UpdateQueue", "admin", &up.base)); /* with the old revision */
 	ck_assert_int_eq(rig_why.err, PL_E_CONFLICT);
 	rig_wait("QueueChanged", 1);
 	rig_stop();
@@ -113,7 +115,8 @@ START_TEST(a_person_works_from_sign_in_to_sign_out)
 	ck_assert_int_eq(rig_why.err, PL_E_STATE);
 	const Parley__Acd__V1__AgentStatus *st = start_work(agent);
 	ck_assert_int_eq(st->state, READY);
-	const Parley__Acd__V1__GetMyWorkResponse *w = (const void *)rig_call(WORK, "GetMyWork", as_agent(agent), &mine.base);
+	const Parley__Acd__V1__GetMyWorkResponse *w =
+		(const void *)rig_call(WORK, "GetMyWork", as_agent(agent), &mine.base);
 	ck_assert_uint_eq(w->n_queues, 1);
 	ck_assert_str_eq(w->queues[0]->id, queue);
 	ck_assert_int_eq(w->status->state, READY);
@@ -121,12 +124,14 @@ START_TEST(a_person_works_from_sign_in_to_sign_out)
 	const struct seen *o = rig_wait("InteractionOffered", 0);
 	rig_reply(o, ACCEPTED);
 	rig_wait("InteractionDequeued", 0);
-	const Parley__Acd__V1__SetMyStateResponse *p = (const void *)rig_call(WORK, "SetMyState", as_agent(agent), &pause.base);
+	const Parley__Acd__V1__SetMyStateResponse *p =
+		(const void *)rig_call(WORK, "SetMyState", as_agent(agent), &pause.base);
 	ck_assert_int_eq(p->status->state, PARLEY__ACD__V1__AGENT_STATE__AGENT_STATE_ON_CONTACT);
 	ck_assert_int_eq(p->status->next_state, pause.state);
 	rig_ended(item, agent);
 	rig_wait("InteractionReleased", 0);
-	const Parley__Acd__V1__StopWorkResponse *s = (const void *)rig_call(WORK, "StopWork", as_agent(agent), &stop.base);
+	const Parley__Acd__V1__StopWorkResponse *s =
+		(const void *)rig_call(WORK, "StopWork", as_agent(agent), &stop.base);
 	ck_assert_int_eq(s->status->state, OFFLINE);
 	rig_stop();
 }
@@ -144,13 +149,16 @@ START_TEST(an_agent_whose_desk_is_gone_goes_offline_and_one_whose_desk_is_there_
 {
 	rig.presence_s = "3";
 	rig_start(1);
-	const char *queue = rig_queue("Support", LONGEST_IDLE), *gone = rig_person("Anna", queue), *here = rig_person("Bert", queue);
+	const char *queue = rig_queue("Support", LONGEST_IDLE), *gone = rig_person("Anna", queue),
+		   *here = rig_person("Bert", queue);
 	char subject[80];
 	snprintf(subject, sizeof(subject), "presence.desk.%s", here);
 	ck_assert_int_eq(start_work(gone)->state, READY);
 	ck_assert_int_eq(start_work(here)->state, READY);
 	for (int i = 0; i < 60 && !agent_offline((void *)(uintptr_t)gone); i++) {
-		ck_assert_int_eq(bus_publish(rig.bus, &(struct bus_out){ .subject = subject, .type = "", .data = "", .len = 0 }), PL_OK);
+		ck_assert_int_eq(
+			bus_publish(rig.bus, &(struct bus_out){ .subject = subject, .type = "", .data = "", .len = 0 }),
+			PL_OK);
 		rig_turn(500);
 	}
 	ck_assert(agent_offline((void *)(uintptr_t)gone));
@@ -189,7 +197,7 @@ START_TEST(kill_9_of_the_leader_while_20_wait_all_are_offered_once_and_in_order)
 	rig_static("m0", queue);
 	int64_t took = rig_wait("InteractionOffered", 0)->at_us - t0;
 	printf("takeover: %lld ms from kill -9 to the first offer\n", (long long)(took / 1000));
-	ck_assert_int_lt(took, 5 * PL_US_PER_S);	/* the goal is 3 s; a busy machine gets some more */
+	ck_assert_int_lt(took, 5 * PL_US_PER_S); /* the goal is 3 s; a busy machine gets some more */
 	all_answered_in_order(items);
 	rig_stop();
 }
@@ -221,7 +229,7 @@ START_TEST(a_leader_that_slept_for_10_s_finds_out_that_it_was_deposed_and_change
 	put.agent = &g;
 	in.input_case = PARLEY__ACD__V1__ACD_INPUT__INPUT_PUT_AGENT;
 	in.put_agent = &put;
-	rig_turn(6000);		/* a new leader reconciles first: what only the log knows would be taken out again */
+	rig_turn(6000); /* a new leader reconciles first: what only the log knows would be taken out again */
 	rig_put(&in, NULL);
 	all_answered_in_order(items);
 	rig_turn(4000);
@@ -229,7 +237,8 @@ START_TEST(a_leader_that_slept_for_10_s_finds_out_that_it_was_deposed_and_change
 	tk_resume(rig.copy[leader]);
 	rig_turn(5000);
 	for (size_t i = before; i < rig.n_seen; i++)
-		ck_assert_msg(!rig.seen[i].again && strncmp(rig.seen[i].type, "Offer", 5) != 0 && strncmp(rig.seen[i].type, "Interaction", 11) != 0,
+		ck_assert_msg(!rig.seen[i].again && strncmp(rig.seen[i].type, "Offer", 5) != 0 &&
+				      strncmp(rig.seen[i].type, "Interaction", 11) != 0,
 			      "%s after it woke up", rig.seen[i].type);
 	ck_assert_double_eq(rig_metric(leader, "parley_acd_router_leader"), 0);
 	rig_stop();
@@ -242,7 +251,7 @@ START_TEST(a_copy_that_starts_alone_again_knows_who_waits)
 	rig_start(1);
 	const char *queue = rig_queue("Support", LONGEST_IDLE);
 	twenty_wait(items, queue);
-	rig_turn(1500);		/* long enough to have noted what was told */
+	rig_turn(1500); /* long enough to have noted what was told */
 	tk_kill(rig.copy[0]);
 	rig_copy_start(0);
 	ck_assert_uint_eq(snapshot()->n_waiting, CALLERS);
@@ -254,10 +263,19 @@ START_TEST(a_copy_that_starts_alone_again_knows_who_waits)
 }
 END_TEST
 
-static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why) { *(bool *)arg = true; }
-static bool is_true(void *arg) { return *(bool *)arg; }
+static void on_deleted(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
+{
+	*(bool *)arg = true;
+}
+static bool is_true(void *arg)
+{
+	return *(bool *)arg;
+}
 
-static bool snapshot_stored(void *arg) { return rig_metric(0, "parley_acd_router_snapshots_total") >= *(int *)arg; }
+static bool snapshot_stored(void *arg)
+{
+	return rig_metric(0, "parley_acd_router_snapshots_total") >= *(int *)arg;
+}
 
 START_TEST(snapshots_bound_the_log_and_carry_the_state)
 {
@@ -270,7 +288,7 @@ START_TEST(snapshots_bound_the_log_and_carry_the_state)
 	for (int i = 0; i < 30; i++)
 		items[i] = rig_enqueue(queue);
 	for (int round = 1; round <= 2; round++) {
-		rig.answer = true;	/* do not wait for each */
+		rig.answer = true; /* do not wait for each */
 		for (int i = 0; i < 10050; i++)
 			rig_put(&tick, NULL);
 		rig.answer = false;
@@ -278,13 +296,14 @@ START_TEST(snapshots_bound_the_log_and_carry_the_state)
 	}
 	tk_kill(rig.copy[0]);
 	rig_copy_start(0);
-	ck_assert_double_lt(rig_metric(0, "parley_acd_router_inputs_total"), 15000);	/* the rest came in a snapshot */
+	ck_assert_double_lt(rig_metric(0, "parley_acd_router_inputs_total"), 15000); /* the rest came in a snapshot */
 	const Parley__Acd__V1__GetSnapshotResponse *s = snapshot();
 	ck_assert_uint_eq(s->n_waiting, 30);
 	for (size_t i = 0; i < 30; i++)
 		ck_assert_str_eq(s->waiting[i]->interaction_id, items[i]);
 	ck_assert_str_eq(s->waiting[0]->customer_name, "Ada");
-	/* The log alone is lost: they are still there, and what comes from now on is heard, though it counts from 1 again. */
+	/* The log alone is lost: they are still there, and what comes from now on is heard, though it counts from 1
+	 * again. */
 	bool deleted = false;
 	tk_kill(rig.copy[0]);
 	struct bus_out o = { .subject = "$JS.API.STREAM.DELETE.ACD_IN", .type = "", .data = "", .len = 0 };
@@ -315,7 +334,7 @@ START_TEST(nats_and_postgresql_go_away_and_come_back_and_nobody_is_lost)
 	tk_start(rig.pg);
 	rig_leader();
 	const char *agent = NULL;
-	for (int i = 0; i < 60 && !agent; i++) {	/* until the database answers again */
+	for (int i = 0; i < 60 && !agent; i++) { /* until the database answers again */
 		agent = rig_static_try("m0", queue);
 		rig_turn(500);
 	}
@@ -346,7 +365,7 @@ START_TEST(a_lost_log_is_said_and_the_configuration_comes_from_the_database)
 		ck_assert(rig_until(is_true, &deleted));
 	}
 	rig_copy_start(0);
-	while (snapshot()->n_agents == 0)	/* the case has a limit of its own */
+	while (snapshot()->n_agents == 0) /* the case has a limit of its own */
 		rig_turn(50);
 	rig.answer = true;
 	rig_enqueue(queue);
@@ -365,7 +384,8 @@ START_TEST(why_it_waited_is_told_in_plain_words)
 	rig_wait("OfferEnded", 0);
 	Parley__Acd__V1__ExplainInteractionRequest q = PARLEY__ACD__V1__EXPLAIN_INTERACTION_REQUEST__INIT;
 	q.interaction_id = (char *)(uintptr_t)item;
-	const Parley__Acd__V1__ExplainInteractionResponse *r = (const void *)rig_call(ROUTING, "ExplainInteraction", "supervisor", &q.base);
+	const Parley__Acd__V1__ExplainInteractionResponse *r =
+		(const void *)rig_call(ROUTING, "ExplainInteraction", "supervisor", &q.base);
 	ck_assert_msg(r != NULL, "%s", rig_why.text);
 	char all[8192] = "";
 	for (size_t i = 0; i < r->n_sentences; i++)
@@ -380,7 +400,10 @@ START_TEST(why_it_waited_is_told_in_plain_words)
 }
 END_TEST
 
-static int by_us(const void *a, const void *b) { return *(const int64_t *)a < *(const int64_t *)b ? -1 : 1; }
+static int by_us(const void *a, const void *b)
+{
+	return *(const int64_t *)a < *(const int64_t *)b ? -1 : 1;
+}
 
 START_TEST(a_free_agent_gets_the_next_of_1000_within_20_ms)
 {
@@ -399,14 +422,16 @@ START_TEST(a_free_agent_gets_the_next_of_1000_within_20_ms)
 		rig_reply(o, ACCEPTED);
 		rig_wait("InteractionDequeued", (size_t)i);
 		int64_t t0 = pl_mono_us();
-		rig.answer = true;	/* send only */
+		rig.answer = true; /* send only */
 		rig_ended(item, agent);
 		rig.answer = false;
 		took[i] = rig_wait("InteractionOffered", (size_t)i + 1)->at_us - t0;
 	}
 	qsort(took, ROUNDS, sizeof(took[0]), by_us);
-	printf("agent free to offer heard: p50 %lld us, p99 %lld us\n", (long long)took[ROUNDS / 2], (long long)took[ROUNDS * 99 / 100]);
-	ck_assert_int_lt(took[ROUNDS / 2], 20 * PL_US_PER_MS);	/* the p99 is the benchmark's business: here others use the machine too */
+	printf("agent free to offer heard: p50 %lld us, p99 %lld us\n", (long long)took[ROUNDS / 2],
+	       (long long)took[ROUNDS * 99 / 100]);
+	ck_assert_int_lt(took[ROUNDS / 2],
+			 20 * PL_US_PER_MS); /* the p99 is the benchmark's business: here others use the machine too */
 	rig_stop();
 }
 END_TEST
