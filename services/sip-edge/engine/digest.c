@@ -114,7 +114,8 @@ static int64_t nonce_age(const struct digest_fns *f, const char *nonce, const ch
 	return age < 0 ? 0 : age;
 }
 
-/* True when this nonce count has not been used. A nonce whose slot was taken by another is refused unless it is new (nc 1). */
+/* True when this nonce count has not been used. A nonce whose slot was taken by another is refused unless it is new (nc
+ * 1). */
 static bool count_fresh(struct digest_seen *seen, const char *nonce, uint32_t nc, int64_t now_s)
 {
 	uint64_t h = engine_hash(nonce, DIGEST_NONCE_LEN - 1);
@@ -139,7 +140,11 @@ static bool count_fresh(struct digest_seen *seen, const char *nonce, uint32_t nc
 	return true;
 }
 
-struct text { char buf[1024]; size_t n; bool full; };
+struct text {
+	char buf[1024];
+	size_t n;
+	bool full;
+};
 
 static void add(struct text *t, const char *s)
 {
@@ -185,9 +190,10 @@ enum digest_verdict digest_verify(const struct digest_fns *f, struct digest_seen
 	if (!expected_response(f, a, ha1, c->method, want))
 		return DIGEST_FORMAT;
 	size_t n = strlen(want);
-	bool right = strlen(a->response) == n && same_secret(want, a->response, n) && c->ha1 && strcmp(a->realm, c->realm) == 0;
+	bool right = strlen(a->response) == n && same_secret(want, a->response, n) && c->ha1 &&
+		     strcmp(a->realm, c->realm) == 0;
 	if (age < 0)
-		return right ? DIGEST_STALE : DIGEST_WRONG;	/* another node's nonce, or from before our restart */
+		return right ? DIGEST_STALE : DIGEST_WRONG; /* another node's nonce, or from before our restart */
 	if (!right)
 		return DIGEST_WRONG;
 	if (age > c->max_age_s || !count_fresh(seen, a->nonce, nc, c->now_s))

@@ -1,6 +1,9 @@
 #include "fork.h"
 
-#define TO(s, f) { FORK_##s + 1, (f) }
+#define TO(s, f)                                                                                                       \
+	{                                                                                                              \
+		FORK_##s + 1, (f)                                                                                      \
+	}
 #define ACK FORK_FX_ACK
 static const struct {
 	uint8_t to, fx;

@@ -1,5 +1,6 @@
 /** Body of a SIP INFO that carries a key press. Pure; reads bytes from outside.
- *  Source     application/dtmf-relay ("Signal=5\r\nDuration=160") and application/dtmf ("5") as phones send them; no RFC. */
+ *  Source     application/dtmf-relay ("Signal=5\r\nDuration=160") and application/dtmf ("5") as phones send them; no
+ * RFC. */
 #ifndef SIP_EDGE_INFO_H
 #define SIP_EDGE_INFO_H
 #include <parley/base.h>

@@ -1,13 +1,16 @@
 #include "leg.h"
 
-#define S(n) ((int64_t)(n) * PL_US_PER_S)
+#define S(n) ((int64_t)(n)*PL_US_PER_S)
 
 /* to 0: refused. */
 struct leg_rule {
 	uint8_t to;
 	unsigned fx;
 };
-#define TO(s, f) { LEG_##s + 1, (f) }
+#define TO(s, f)                                                                                                       \
+	{                                                                                                              \
+		LEG_##s + 1, (f)                                                                                       \
+	}
 #define NONE 0
 #define FX(f) LEG_FX_##f
 #define GONE_BY_REMOTE (FX(ENDED) | FX(BY_REMOTE))
@@ -147,7 +150,8 @@ bool leg_accepts(const struct leg_sm *leg, enum leg_event ev)
 	return (unsigned)leg->state < LEG_STATE_N && (unsigned)ev < LEG_EVENT_N && rules[leg->state][ev].to;
 }
 
-enum pl_err leg_step(struct leg_sm *leg, enum leg_event ev, int64_t now_us, const struct leg_limits *lim, unsigned *ret_fx)
+enum pl_err leg_step(struct leg_sm *leg, enum leg_event ev, int64_t now_us, const struct leg_limits *lim,
+		     unsigned *ret_fx)
 {
 	if (!leg_accepts(leg, ev))
 		return PL_E_STATE;
@@ -163,19 +167,22 @@ enum pl_err leg_step(struct leg_sm *leg, enum leg_event ev, int64_t now_us, cons
 
 struct leg_limits leg_limits_default(void)
 {
-	struct leg_limits lim = { .stay_us = {
-		[LEG_IN_TRYING] = S(60),	/* an owner that says nothing at all */
-		[LEG_IN_RINGING] = S(600),
-		[LEG_IN_ANSWERED] = S(40),	/* the stack reports a missing ACK after 32 s; this is the safety net */
-		[LEG_IN_DRAIN] = LEG_KEEP,
-		[LEG_OUT_CALLING] = S(180),	/* replaced by ring_timeout_ms of the dial */
-		[LEG_OUT_RINGING] = LEG_KEEP,
-		[LEG_OUT_CANCEL] = S(40),
-		[LEG_RE_OUT] = 0,		/* the transaction has its own end (64*T1, or Timer C of the far proxy) */
-		[LEG_RE_WAIT] = S(2),		/* see leg_glare_wait_us() */
-		[LEG_RE_IN] = S(10),
-		[LEG_CLEARING] = S(40),
-	} };
+	struct leg_limits
+		lim = { .stay_us = {
+				[LEG_IN_TRYING] = S(60), /* an owner that says nothing at all */
+				[LEG_IN_RINGING] = S(600),
+				[LEG_IN_ANSWERED] =
+					S(40), /* the stack reports a missing ACK after 32 s; this is the safety net */
+				[LEG_IN_DRAIN] = LEG_KEEP,
+				[LEG_OUT_CALLING] = S(180), /* replaced by ring_timeout_ms of the dial */
+				[LEG_OUT_RINGING] = LEG_KEEP,
+				[LEG_OUT_CANCEL] = S(40),
+				[LEG_RE_OUT] =
+					0, /* the transaction has its own end (64*T1, or Timer C of the far proxy) */
+				[LEG_RE_WAIT] = S(2), /* see leg_glare_wait_us() */
+				[LEG_RE_IN] = S(10),
+				[LEG_CLEARING] = S(40),
+			} };
 	return lim;
 }
 

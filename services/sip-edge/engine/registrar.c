@@ -69,7 +69,8 @@ static int check(struct reg_aor *aor, const struct reg_request *r, const struct 
 	return aor->n + more - less > max ? 403 : 200;
 }
 
-int reg_apply(struct reg_aor *aor, const struct reg_request *r, const struct reg_limits *lim, int64_t now_us, bool *ret_changed)
+int reg_apply(struct reg_aor *aor, const struct reg_request *r, const struct reg_limits *lim, int64_t now_us,
+	      bool *ret_changed)
 {
 	*ret_changed = false;
 	if (r->star)
@@ -91,7 +92,7 @@ int reg_apply(struct reg_aor *aor, const struct reg_request *r, const struct reg
 				continue;
 			}
 			if (!b && aor->n == REG_BINDINGS_MAX)
-				return 403;	/* the same contact removed twice in one request made check() count wrong */
+				return 403; /* the same contact removed twice in one request made check() count wrong */
 			if (!b)
 				b = &aor->b[aor->n++];
 			put(b->contact, sizeof b->contact, c->uri);

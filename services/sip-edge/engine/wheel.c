@@ -33,7 +33,7 @@ struct wheel_node *wheel_take(struct wheel *w, int64_t now_us)
 	if (now_tick - w->tick > WHEEL_SLOTS)
 		w->tick = now_tick - WHEEL_SLOTS;
 	for (;; w->tick++) {
-		PL_LIST_EACH(it, &w->slots[(uint64_t)w->tick % WHEEL_SLOTS]) {
+		PL_LIST_EACH (it, &w->slots[(uint64_t)w->tick % WHEEL_SLOTS]) {
 			struct wheel_node *n = PL_CONTAINER(it, struct wheel_node, link);
 			if (n->due_us <= now_us) {
 				wheel_set(w, n, 0);

@@ -1,4 +1,5 @@
-/* What sip-edge itself reads of bytes from outside (the rest of SIP is sofia's): source patterns, INFO bodies, digest parameters. */
+/* What sip-edge itself reads of bytes from outside (the rest of SIP is sofia's): source patterns, INFO bodies, digest
+ * parameters. */
 #include <stdlib.h>
 
 #include "../engine/digest.h"
@@ -30,7 +31,12 @@ static void digest(const char *text, size_t size)
 	struct digest_answer a = { p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], DIGEST_MD5 };
 	if (digest_algorithm_parse(p[0], &a.algorithm))
 		a.algorithm = DIGEST_SHA256;
-	struct digest_check c = { .method = "INVITE", .realm = "parley", .ha1 = "0123456789abcdef0123456789abcdef", .scope = p[1], .now_s = 100, .max_age_s = 10 };
+	struct digest_check c = { .method = "INVITE",
+				  .realm = "parley",
+				  .ha1 = "0123456789abcdef0123456789abcdef",
+				  .scope = p[1],
+				  .now_s = 100,
+				  .max_age_s = 10 };
 	enum digest_verdict v = digest_verify(&f, &seen, &a, &c);
 	if (v == DIGEST_OK && (!p[7] || strcmp(p[5], "auth")))
 		abort();

@@ -12,8 +12,8 @@ struct owner_round {
 	UT_hash_handle hh;
 	char node[49];
 	uint64_t round;
-	uint32_t parts;		/* seen of this round */
-	uint64_t mark;		/* what its legs got in listed_round */
+	uint32_t parts; /* seen of this round */
+	uint64_t mark;  /* what its legs got in listed_round */
 };
 
 struct batch {
@@ -65,7 +65,8 @@ void audit_send(struct edge *e)
 		return;
 	e->audit_round++;
 	for (struct leg *l = e->legs; l; l = l->hh.next) {
-		if (!*l->owner || l->sm.state == LEG_CLEARING || l->sm.state == LEG_OUT_CANCEL || l->sm.state == LEG_IN_DRAIN)
+		if (!*l->owner || l->sm.state == LEG_CLEARING || l->sm.state == LEG_OUT_CANCEL ||
+		    l->sm.state == LEG_IN_DRAIN)
 			continue;
 		b = batch_of(e, &all, l->owner);
 		if (!b)
@@ -74,7 +75,8 @@ void audit_send(struct edge *e)
 			batch_send(e, b, true);
 		b->ids[b->n++] = l->id;
 	}
-	HASH_ITER(hh, all, b, bnext) {
+	HASH_ITER(hh, all, b, bnext)
+	{
 		batch_send(e, b, false);
 		HASH_DEL(all, b);
 	}
@@ -104,7 +106,8 @@ static void missing_end(struct edge *e, const struct owner_round *r)
 {
 	struct leg *l, *next;
 	int64_t now = edge_now_us(e);
-	HASH_ITER(hh, e->legs, l, next) {
+	HASH_ITER(hh, e->legs, l, next)
+	{
 		if (!pl_streq(l->owner, r->node) || now - l->born_us < YOUNG_US)
 			continue;
 		if (l->listed_round == r->mark) {
@@ -123,7 +126,8 @@ static void on_audit(void *arg, const struct bus_msg *m)
 	struct edge *e = arg;
 	struct pl_why why = { 0 };
 	ProtobufCMessage *pm = NULL;
-	if (rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, m->data, m->len, pl_loop_tmp(e->app->loop), &pm, &why)) {
+	if (rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, m->data, m->len, pl_loop_tmp(e->app->loop), &pm,
+		       &why)) {
 		log_warn("audit.bad", LOG_WHY(&why));
 		return;
 	}
@@ -158,11 +162,13 @@ void orphans_check(struct edge *e)
 	struct leg *l, *next;
 	int64_t now = edge_now_us(e);
 	bool deaf = !bus_connected(e->app->bus);
-	HASH_ITER(hh, e->legs, l, next) {
+	HASH_ITER(hh, e->legs, l, next)
+	{
 		if (deaf && l->orphan_us)
 			l->orphan_us = now;
 		if (!l->orphan_us) {
-			if (e->seconds % EVERY_S == 0 && *l->owner && !deaf && !bus_find_node(e->app->bus, "call-control", l->owner))
+			if (e->seconds % EVERY_S == 0 && *l->owner && !deaf &&
+			    !bus_find_node(e->app->bus, "call-control", l->owner))
 				l->orphan_us = now;
 			continue;
 		}
@@ -177,7 +183,8 @@ void orphans_check(struct edge *e)
 void audit_close(struct edge *e)
 {
 	struct owner_round *r, *next;
-	HASH_ITER(hh, e->rounds, r, next) {
+	HASH_ITER(hh, e->rounds, r, next)
+	{
 		HASH_DEL(e->rounds, r);
 		free(r);
 	}

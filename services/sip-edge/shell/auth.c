@@ -52,12 +52,14 @@ static void challenge(struct edge *e, msg_t *msg, const struct peer *peer, bool 
 	digest_nonce_make(&f, pl_wall_us() / PL_US_PER_S, random, peer->host, nonce);
 	for (int a = 0; a < DIGEST_ALGORITHM_N; a++)
 		snprintf(header[a], sizeof header[a], "Digest realm=\"%s\", nonce=\"%s\", algorithm=%s, qop=\"auth\"%s",
-			 e->cfg->realm, nonce, digest_algorithm_name((enum digest_algorithm)a), stale ? ", stale=true" : "");
+			 e->cfg->realm, nonce, digest_algorithm_name((enum digest_algorithm)a),
+			 stale ? ", stale=true" : "");
 	obs_add(e->m.challenges, 1);
 	const sip_t *sip = sip_object(msg);
 	bool md5_only = digest_md5_only(sip && sip->sip_user_agent ? sip->sip_user_agent->g_string : NULL);
 	/* The one we prefer first (RFC 8760 2.3). */
-	nta_msg_treply(e->agent, msg, SIP_401_UNAUTHORIZED, TAG_IF(!md5_only, SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_SHA256])),
+	nta_msg_treply(e->agent, msg, SIP_401_UNAUTHORIZED,
+		       TAG_IF(!md5_only, SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_SHA256])),
 		       SIPTAG_WWW_AUTHENTICATE_STR(header[DIGEST_MD5]), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
 }
 
@@ -84,26 +86,35 @@ static bool answer_of(struct edge *e, su_home_t *home, const sip_t *sip, struct 
 			continue;
 		const msg_param_t *p = au->au_params;
 		*ret = (struct digest_answer){
-			.username = param(home, p, "username="), .realm = param(home, p, "realm="),
-			.nonce = param(home, p, "nonce="), .uri = param(home, p, "uri="),
-			.response = param(home, p, "response="), .qop = param(home, p, "qop="),
-			.nc = param(home, p, "nc="), .cnonce = param(home, p, "cnonce="),
+			.username = param(home, p, "username="),
+			.realm = param(home, p, "realm="),
+			.nonce = param(home, p, "nonce="),
+			.uri = param(home, p, "uri="),
+			.response = param(home, p, "response="),
+			.qop = param(home, p, "qop="),
+			.nc = param(home, p, "nc="),
+			.cnonce = param(home, p, "cnonce="),
 		};
-		if (pl_streq(ret->realm, e->cfg->realm) && !digest_algorithm_parse(param(home, p, "algorithm="), &ret->algorithm))
+		if (pl_streq(ret->realm, e->cfg->realm) &&
+		    !digest_algorithm_parse(param(home, p, "algorithm="), &ret->algorithm))
 			return true;
 	}
 	return false;
 }
 
-static enum digest_verdict judge(struct edge *e, const sip_t *sip, const struct peer *peer, const struct digest_answer *a,
-				 struct phone **ret)
+static enum digest_verdict judge(struct edge *e, const sip_t *sip, const struct peer *peer,
+				 const struct digest_answer *a, struct phone **ret)
 {
 	struct phone *p = a->username ? phone_by_user(e, a->username) : NULL;
 	bool usable = p && p->enabled && *p->ha1[a->algorithm];
 	struct digest_fns f = fns_of(e);
 	struct digest_check c = {
-		.method = sip->sip_request->rq_method_name, .realm = e->cfg->realm, .ha1 = usable ? p->ha1[a->algorithm] : NULL,
-		.scope = peer->host, .now_s = pl_wall_us() / PL_US_PER_S, .max_age_s = e->cfg->nonce_age_s,
+		.method = sip->sip_request->rq_method_name,
+		.realm = e->cfg->realm,
+		.ha1 = usable ? p->ha1[a->algorithm] : NULL,
+		.scope = peer->host,
+		.now_s = pl_wall_us() / PL_US_PER_S,
+		.max_age_s = e->cfg->nonce_age_s,
 	};
 	enum digest_verdict v = digest_verify(&f, &e->seen, a, &c);
 	*ret = p;
@@ -134,7 +145,7 @@ bool phone_of(struct edge *e, msg_t *msg, sip_t *sip, const struct peer *peer, s
 		break;
 	}
 	obs_add(e->m.auth_failures, 1);
-	log_info("auth.failed", LOG_S("address", peer->host), LOG_S("user", clean_text(e, a.username, 64)),
+	log_info("auth.failed", LOG_S("address", peer->host), LOG_PHONE("user", clean_text(e, a.username, 64)),
 		 LOG_S("method", sip->sip_request->rq_method_name));
 	auth_suspicious(e, peer, GUARD_WRONG_SECRET, "wrong secret");
 	challenge(e, msg, peer, false);
@@ -158,8 +169,10 @@ bool caller_of(struct edge *e, msg_t *msg, sip_t *sip, const struct peer *peer, 
 void auth_init(struct edge *e)
 {
 	e->guard.lim = (struct guard_limits){
-		.points = (uint32_t)e->cfg->ban_points, .window_us = e->cfg->ban_window_s * PL_US_PER_S,
-		.ban_us = e->cfg->ban_s * PL_US_PER_S, .ban_max_us = e->cfg->ban_max_s * PL_US_PER_S,
+		.points = (uint32_t)e->cfg->ban_points,
+		.window_us = e->cfg->ban_window_s * PL_US_PER_S,
+		.ban_us = e->cfg->ban_s * PL_US_PER_S,
+		.ban_max_us = e->cfg->ban_max_s * PL_US_PER_S,
 		.forget_us = 86400 * PL_US_PER_S,
 	};
 }

@@ -8,7 +8,7 @@ struct phone;
 struct caller {
 	struct trunk *trunk;
 	struct phone *phone;
-	const char *id, *user;	/* user NULL for trunks: their From says who calls */
+	const char *id, *user; /* user NULL for trunks: their From says who calls */
 };
 /** False: the message has been answered (challenge, 403, 400) or, for a banned address, dropped without a word. */
 bool caller_of(struct edge *e, msg_t *msg, sip_t *sip, const struct peer *peer, struct caller *ret);

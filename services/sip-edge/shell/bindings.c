@@ -1,5 +1,6 @@
-/* Bindings: in memory on their phone, copied to Redis and to the other edges after each change, told to the ledger when the first
- * comes or the last goes. Redis may be wiped: every binding of ours is written again within REWRITE_S seconds. */
+/* Bindings: in memory on their phone, copied to Redis and to the other edges after each change, told to the ledger when
+ * the first comes or the last goes. Redis may be wiped: every binding of ours is written again within REWRITE_S
+ * seconds. */
 #include <stdlib.h>
 
 #include "directory.h"
@@ -89,7 +90,8 @@ static const bindings_t *unpack(struct edge *e, const void *data, size_t len)
 {
 	struct pl_why why = { 0 };
 	ProtobufCMessage *pm = NULL;
-	if (rpc_unpack(&parley__telephony__v1__sip_bindings__descriptor, data, len, pl_loop_tmp(e->app->loop), &pm, &why)) {
+	if (rpc_unpack(&parley__telephony__v1__sip_bindings__descriptor, data, len, pl_loop_tmp(e->app->loop), &pm,
+		       &why)) {
 		log_warn("bindings.bad", LOG_WHY(&why));
 		return NULL;
 	}
@@ -144,7 +146,7 @@ static void on_value(void *arg, enum pl_err err, const struct redis_val *v, cons
 		return;
 	const bindings_t *m = unpack(e, v->s, v->len);
 	struct phone *p = m ? phone_by_id(e, m->phone_id) : NULL;
-	if (p && !p->aor)	/* what we heard ourselves meanwhile is newer */
+	if (p && !p->aor) /* what we heard ourselves meanwhile is newer */
 		take_message(e, m);
 }
 
@@ -162,7 +164,7 @@ static void on_scan(void *arg, enum pl_err err, const struct redis_val *v, const
 	}
 	if (err) {
 		log_warn("bindings.not_loaded", LOG_WHY(why));
-		return;		/* tried again when Redis is back */
+		return; /* tried again when Redis is back */
 	}
 	/* The last GETs were sent before this answer came, so theirs are here as well or follow in this turn. */
 	log_info("bindings.loaded", LOG_I("registered", e->dir->n_registered));
@@ -173,7 +175,7 @@ static void on_scan(void *arg, enum pl_err err, const struct redis_val *v, const
 void bindings_load(struct edge *e)
 {
 	if (!e->dir || !e->dir->revision || !redis_up(e->redis))
-		return;		/* whichever comes last calls again */
+		return; /* whichever comes last calls again */
 	if (REDIS_CMD(e->redis, on_scan, e, "SCAN", "0", "MATCH", "sip:aor:*", "COUNT", SCAN_COUNT))
 		log_warn("bindings.not_loaded", LOG_S("why", "Redis does not take commands"));
 }
@@ -232,14 +234,14 @@ void bindings_changed(struct edge *e, struct phone *p, bool had_some, const char
 	e->dir->n_registered += has - had_some;
 	redis_put(e, p);
 	if (m && rpc_send(e->app->bus, SUBJECT, &m->base))
-		log_debug("bindings.not_sent", LOG_S("user", p->user));
+		log_debug("bindings.not_sent", LOG_PHONE("user", p->user));
 	if (has && !had_some)
 		tell_registered(e, p);
 	if (!has && had_some)
 		tell_unregistered(e, p, why_gone);
 	if (has != had_some)
-		log_info(has ? "phone.registered" : "phone.unregistered", LOG_S("user", p->user),
-			 LOG_S("contact", has ? p->aor->b[0].contact : ""), LOG_S("reason", has ? "" : why_gone));
+		log_info(has ? "phone.registered" : "phone.unregistered", LOG_PHONE("user", p->user),
+			 LOG_S("next_hop", has ? p->aor->b[0].next_hop : ""), LOG_S("reason", has ? "" : why_gone));
 	bindings_drop_empty(p);
 }
 
@@ -247,15 +249,17 @@ static void on_bindings(void *arg, const struct bus_msg *m)
 {
 	struct edge *e = arg;
 	const bindings_t *b = unpack(e, m->data, m->len);
-	if (b && !pl_streq(b->edge_node, bus_node(e->app->bus)))	/* not our own echo */
+	if (b && !pl_streq(b->edge_node, bus_node(e->app->bus))) /* not our own echo */
 		take_message(e, b);
 }
 
-/* Whose business the expiry is: the edge that took the binding, or anybody when that one is gone (telling it twice does no harm). */
+/* Whose business the expiry is: the edge that took the binding, or anybody when that one is gone (telling it twice does
+ * no harm). */
 static bool ours_to_tell(struct edge *e, const struct reg_aor *aor)
 {
 	for (size_t i = 0; i < aor->n; i++)
-		if (pl_streq(aor->b[i].node, bus_node(e->app->bus)) || !bus_find_node(e->app->bus, "sip-edge", aor->b[i].node))
+		if (pl_streq(aor->b[i].node, bus_node(e->app->bus)) ||
+		    !bus_find_node(e->app->bus, "sip-edge", aor->b[i].node))
 			return true;
 	return false;
 }
@@ -265,10 +269,12 @@ void bindings_tick(struct edge *e)
 	int64_t now = pl_wall_us();
 	uint64_t turn = e->seconds % REWRITE_S;
 	struct phone *p, *next;
-	/* Without Redis phones are simply not known until they register again; waiting longer would only refuse calls. */
+	/* Without Redis phones are simply not known until they register again; waiting longer would only refuse calls.
+	 */
 	if (!e->bindings_read && e->seconds == REDIS_PATIENCE_S)
 		obs_check_set(e->ready_bindings, true, "");
-	HASH_ITER(hh, e->dir->phones, p, next) {
+	HASH_ITER(hh, e->dir->phones, p, next)
+	{
 		if (!p->aor) {
 			if (p->dirty)
 				redis_put(e, p);

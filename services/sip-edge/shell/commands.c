@@ -1,5 +1,5 @@
-/* LegCommands of the owners. Delivery is at most once per publish and the audit heals the rest; a command that comes twice or too
- * late is known by its number. */
+/* LegCommands of the owners. Delivery is at most once per publish and the audit heals the rest; a command that comes
+ * twice or too late is known by its number. */
 #include <stdlib.h>
 
 #include "directory.h"
@@ -20,11 +20,13 @@ static bool apply(struct leg *l, const command_t *c)
 {
 	switch (c->command_case) {
 	case IS(PROGRESS):
-		return !leg_event(l, LEG_EV_PROGRESS, &(struct leg_input){ .status = (int)c->progress->status, .sdp = c->progress->sdp });
+		return !leg_event(l, LEG_EV_PROGRESS,
+				  &(struct leg_input){ .status = (int)c->progress->status, .sdp = c->progress->sdp });
 	case IS(ANSWER):
 		return !leg_event(l, LEG_EV_ANSWER, &(struct leg_input){ .status = 200, .sdp = c->answer->sdp });
 	case IS(HANGUP):
-		return !leg_event(l, LEG_EV_HANGUP, &(struct leg_input){ .status = (int)c->hangup->status, .reason = c->hangup->reason });
+		return !leg_event(l, LEG_EV_HANGUP,
+				  &(struct leg_input){ .status = (int)c->hangup->status, .reason = c->hangup->reason });
 	case IS(REINVITE):
 		return offer(l, c->reinvite->sdp);
 	case IS(ANSWER_REINVITE):
@@ -55,7 +57,7 @@ static void command(struct edge *e, const command_t *c)
 	bool new_owner = !pl_streq(l->owner, c->owner);
 	if (new_owner && *l->owner && c->command_case != IS(ADOPT)) {
 		obs_add(e->m.commands_refused, 1);
-		return;		/* a former owner that does not know it yet */
+		return; /* a former owner that does not know it yet */
 	}
 	if (!new_owner && c->seq <= l->cmd_seq)
 		return;
@@ -66,7 +68,8 @@ static void command(struct edge *e, const command_t *c)
 	l->cmd_seq = c->seq;
 	if (!apply(l, c)) {
 		obs_add(e->m.commands_refused, 1);
-		log_debug("command.refused", LOG_S("leg", l->id), LOG_I("kind", c->command_case), LOG_S("state", leg_state_name(l->sm.state)));
+		log_debug("command.refused", LOG_S("leg", l->id), LOG_I("kind", c->command_case),
+			  LOG_S("state", leg_state_name(l->sm.state)));
 	}
 }
 
@@ -76,7 +79,8 @@ static void on_command(void *arg, const struct bus_msg *m)
 	struct pl_why why = { 0 };
 	ProtobufCMessage *pm = NULL;
 	obs_add(e->m.commands, 1);
-	enum pl_err err = rpc_unpack(&parley__telephony__v1__leg_command__descriptor, m->data, m->len, pl_loop_tmp(e->app->loop), &pm, &why);
+	enum pl_err err = rpc_unpack(&parley__telephony__v1__leg_command__descriptor, m->data, m->len,
+				     pl_loop_tmp(e->app->loop), &pm, &why);
 	const command_t *c = (const command_t *)pm;
 	if (!err && (!pl_id_ok(c->leg_id) || pl_empty(c->owner) || strlen(c->owner) > 48))
 		err = pl_why_set(&why, PL_E_FORMAT, "leg_id or owner");

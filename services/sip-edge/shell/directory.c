@@ -97,7 +97,7 @@ static void rules_build(struct directory *d)
 		for (char *s = strtok_r(list, ",", &save); s && t->enabled; s = strtok_r(NULL, ",", &save)) {
 			struct pl_why why;
 			if (source_rule_make(s, &d->rules[n], &why))
-				continue;	/* refused at its door already (rpc_trunk.c) */
+				continue; /* refused at its door already (rpc_trunk.c) */
 			d->rules[n++].owner = (uint32_t)owner;
 		}
 		owner++;
@@ -235,7 +235,7 @@ static void trunk_drop(struct directory *d, struct trunk *t)
 		trunk_free(t);
 		return;
 	}
-	t->removed = true;	/* its last leg frees it */
+	t->removed = true; /* its last leg frees it */
 	t->enabled = false;
 }
 
@@ -249,13 +249,14 @@ static void swap_in(struct directory *d, const struct load *ld)
 	for (size_t i = 0; i < ld->n_trunks; i++)
 		trunk_put(d, &ld->trunks[i]);
 	HASH_ITER(hh, d->phones, p, pnext)
-		if (p->seen != d->round)
-			phone_drop(d, p);
+	if (p->seen != d->round)
+		phone_drop(d, p);
 	HASH_ITER(hh, d->trunks, t, tnext)
-		if (t->seen != d->round)
-			trunk_drop(d, t);
+	if (t->seen != d->round)
+		trunk_drop(d, t);
 	rules_build(d);
-	log_info("directory.loaded", LOG_I("phones", ld->n_phones), LOG_I("trunks", ld->n_trunks), LOG_I("revision", ld->revision));
+	log_info("directory.loaded", LOG_I("phones", ld->n_phones), LOG_I("trunks", ld->n_trunks),
+		 LOG_I("revision", ld->revision));
 }
 
 struct load_waiter {
@@ -309,7 +310,7 @@ void directory_reload(struct edge *e)
 		d->again = true;
 		return;
 	}
-	struct load *ld = e->pg ? calloc(1, sizeof *ld) : NULL;	/* no database: we are leaving */
+	struct load *ld = e->pg ? calloc(1, sizeof *ld) : NULL; /* no database: we are leaving */
 	if (!ld)
 		return;
 	ld->edge = e;
@@ -374,12 +375,14 @@ void directory_close(struct edge *e)
 	waiters_run(d->waiting);
 	waiters_run(d->waiting_next);
 	HASH_CLEAR(hh_user, d->by_user);
-	HASH_ITER(hh, d->phones, p, pnext) {
+	HASH_ITER(hh, d->phones, p, pnext)
+	{
 		HASH_DEL(d->phones, p);
 		free(p->aor);
 		free(p);
 	}
-	HASH_ITER(hh, d->trunks, t, tnext) {
+	HASH_ITER(hh, d->trunks, t, tnext)
+	{
 		HASH_DEL(d->trunks, t);
 		trunk_free(t);
 	}

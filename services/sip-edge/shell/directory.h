@@ -1,6 +1,6 @@
-/** Phones and trunks in memory: what every request needs to know without asking anybody. Filled from PostgreSQL at start, kept by
- *  events, healed every 15 s by comparing revisions. Bindings hang on their phone (bindings.c).
- *  Ownership  entries belong to the directory; a trunk lives on while legs count against it. */
+/** Phones and trunks in memory: what every request needs to know without asking anybody. Filled from PostgreSQL at
+ * start, kept by events, healed every 15 s by comparing revisions. Bindings hang on their phone (bindings.c). Ownership
+ * entries belong to the directory; a trunk lives on while legs count against it. */
 #ifndef SIP_EDGE_DIRECTORY_H
 #define SIP_EDGE_DIRECTORY_H
 #include <uthash.h>
@@ -12,11 +12,11 @@
 struct phone {
 	UT_hash_handle hh, hh_user;
 	char id[PL_ID_LEN], user[65], display_name[129], agent_id[65];
-	char ha1[DIGEST_ALGORITHM_N][DIGEST_HEX_MAX];	/* "": that algorithm cannot be used */
+	char ha1[DIGEST_ALGORITHM_N][DIGEST_HEX_MAX]; /* "": that algorithm cannot be used */
 	bool enabled;
 	uint64_t revision, seen;
-	struct reg_aor *aor;		/* NULL: no binding */
-	bool dirty;			/* aor differs from Redis */
+	struct reg_aor *aor; /* NULL: no binding */
+	bool dirty;          /* aor differs from Redis */
 };
 
 struct trunk {
@@ -24,7 +24,7 @@ struct trunk {
 	char id[PL_ID_LEN], name[129], outbound_uri[256], caller_id[65], sources[1024], codecs[640];
 	bool enabled, removed, reachable, pinging;
 	uint32_t max_channels, channels, keepalive_ms;
-	int64_t ping_us;		/* when the next keepalive is due */
+	int64_t ping_us; /* when the next keepalive is due */
 	uint64_t revision, seen;
 	nta_outgoing_t *ping;
 };
@@ -33,13 +33,13 @@ struct directory {
 	struct edge *edge;
 	struct phone *phones, *by_user;
 	struct trunk *trunks;
-	struct source_rule *rules;	/* of enabled trunks */
+	struct source_rule *rules; /* of enabled trunks */
 	struct trunk **rule_owner;
 	size_t n_rules;
-	uint64_t round;			/* of loading */
-	int64_t revision;		/* of what is loaded; 0: nothing yet */
+	uint64_t round;   /* of loading */
+	int64_t revision; /* of what is loaded; 0: nothing yet */
 	bool loading, again;
-	struct load_waiter *waiting, *waiting_next;	/* for the load that runs; for the one after it */
+	struct load_waiter *waiting, *waiting_next; /* for the load that runs; for the one after it */
 	size_t n_registered;
 };
 
@@ -69,8 +69,8 @@ PL_MUST enum pl_err bindings_open(struct edge *e, struct pl_why *why);
 void bindings_tick(struct edge *e);
 /** After a REGISTER has changed the bindings of p: Redis, the other edges, the ledger. */
 void bindings_changed(struct edge *e, struct phone *p, bool had_some, const char *why_gone);
-void bindings_load(struct edge *e);	/* from Redis, once phones are known */
+void bindings_load(struct edge *e); /* from Redis, once phones are known */
 void bindings_redis_up(void *edge);
-struct reg_aor *bindings_of(struct phone *p);	/* allocated on demand; NULL when memory is out */
+struct reg_aor *bindings_of(struct phone *p); /* allocated on demand; NULL when memory is out */
 void bindings_drop_empty(struct phone *p);
 #endif

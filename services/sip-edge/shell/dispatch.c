@@ -6,7 +6,8 @@
 
 static int answer(struct edge *e, msg_t *msg, int status, const char *phrase)
 {
-	nta_msg_treply(e->agent, msg, status, phrase, SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
+	nta_msg_treply(e->agent, msg, status, phrase, SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SERVER_STR(USER_AGENT),
+		       TAG_END());
 	return 0;
 }
 

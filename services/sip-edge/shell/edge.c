@@ -17,7 +17,8 @@ uint32_t edge_random(struct edge *e)
 	return e->random >> 8;
 }
 
-/* What thousands of finished calls have left goes back to the system, at most every TRIM_S and only when it is worth it. */
+/* What thousands of finished calls have left goes back to the system, at most every TRIM_S and only when it is worth
+ * it. */
 static void memory_return(struct edge *e)
 {
 	if (e->seconds % TRIM_S == 0 && mallinfo2().fordblks > TRIM_BYTES)
@@ -33,7 +34,7 @@ static void on_second(void *arg)
 	audit_send(e);
 	memory_return(e);
 	if (e->draining && !e->n_legs) {
-		e->draining = false;	/* said once */
+		e->draining = false; /* said once */
 		pl_app_drained(e->app);
 	}
 }
@@ -69,7 +70,9 @@ static enum pl_err tables_make(struct edge *e, struct pl_why *why)
 	e->guard.n = GUARD_N;
 	auth_init(e);
 	e->limits = leg_limits_default();
-	e->admit_lim = (struct admit_limits){ .max_legs = c->max_legs, .calls_per_s = c->calls_per_s, .burst = c->calls_burst,
+	e->admit_lim = (struct admit_limits){ .max_legs = c->max_legs,
+					      .calls_per_s = c->calls_per_s,
+					      .burst = c->calls_burst,
 					      .slow_us = c->slow_ms * PL_US_PER_MS };
 	wheel_init(&e->wheel, pl_mono_us());
 	enum pl_err err = pl_random(e->nonce_key, sizeof e->nonce_key);
@@ -92,7 +95,10 @@ static enum pl_err timers_make(struct edge *e)
 static enum pl_err stores_open(struct edge *e, struct pl_why *why)
 {
 	const struct pl_app_cfg *c = &e->app->cfg;
-	struct pg_cfg pg = { .dsn = c->pg_dsn, .password = c->pg_password, .schema = "telephony", .app_name = "sip-edge",
+	struct pg_cfg pg = { .dsn = c->pg_dsn,
+			     .password = c->pg_password,
+			     .schema = "telephony",
+			     .app_name = "sip-edge",
 			     .conns = (int)c->pg_conns };
 	enum pl_err err = pg_migrate(&pg, e->cfg->sql_dir, why);
 	if (!err)
@@ -106,9 +112,7 @@ static enum pl_err stores_open(struct edge *e, struct pl_why *why)
 }
 
 /* Only so that bus_find_node() knows the other edges. */
-static void on_edge_node(void *arg, enum bus_node_change c, const struct bus_node *n)
-{
-}
+static void on_edge_node(void *arg, enum bus_node_change c, const struct bus_node *n) {}
 
 static void stream_ready(void *arg, enum pl_err err, const struct bus_msg *m, const struct pl_why *why)
 {
@@ -118,8 +122,9 @@ static void stream_ready(void *arg, enum pl_err err, const struct bus_msg *m, co
 
 static enum pl_err bus_wire(struct edge *e, struct pl_why *why)
 {
-	static const struct bus_stream_cfg ledger = { .name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 90 * 86400,
-						      .dup_window_s = 120, .replicas = 1 };
+	static const struct bus_stream_cfg ledger = {
+		.name = "LEDGER", .subjects = { "ev.>" }, .max_age_s = 90 * 86400, .dup_window_s = 120, .replicas = 1
+	};
 	bus_stream_ensure(e->app->bus, &ledger, stream_ready, e);
 	enum pl_err err = directory_open(e, why);
 	if (!err)
@@ -187,7 +192,8 @@ void edge_free(struct edge *e)
 {
 	if (!e)
 		return;
-	struct bus_sub *const subs[] = { e->sub_commands, e->sub_audit, e->sub_bindings, e->sub_changes[0], e->sub_changes[1] };
+	struct bus_sub *const subs[] = { e->sub_commands, e->sub_audit, e->sub_bindings, e->sub_changes[0],
+					 e->sub_changes[1] };
 	for (size_t i = 0; i < PL_ARRAY_N(subs); i++)
 		if (subs[i])
 			bus_unsubscribe(subs[i]);
@@ -198,9 +204,9 @@ void edge_free(struct edge *e)
 	audit_close(e);
 	outbox_close(e->outbox);
 	struct pg *pg = PL_TAKE(e->pg);
-	pg_close(pg);		/* its last jobs report before the directory goes */
+	pg_close(pg); /* its last jobs report before the directory goes */
 	if (pg)
-		pl_loop_turn(e->app->loop);	/* and what they posted is taken */
+		pl_loop_turn(e->app->loop); /* and what they posted is taken */
 	directory_close(e);
 	redis_close(e->redis);
 	stack_close(e);

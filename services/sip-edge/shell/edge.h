@@ -1,6 +1,6 @@
-/** sip-edge, the whole process: what its parts share. One thread; sofia's su_root and the Parley loop are turned together (stack.c).
- *  Ownership  struct edge owns everything below it; edge_free() accepts a half-built one.
- *  Bounds     legs: --max-legs. Sources under watch: GUARD_N. Nonces whose count is remembered: NONCES_N. */
+/** sip-edge, the whole process: what its parts share. One thread; sofia's su_root and the Parley loop are turned
+ * together (stack.c). Ownership  struct edge owns everything below it; edge_free() accepts a half-built one. Bounds
+ * legs: --max-legs. Sources under watch: GUARD_N. Nonces whose count is remembered: NONCES_N. */
 #ifndef SIP_EDGE_EDGE_H
 #define SIP_EDGE_EDGE_H
 #include <parley/app.h>
@@ -34,7 +34,7 @@ enum refusal { REFUSE_LEGS, REFUSE_RATE, REFUSE_SLOW, REFUSE_DRAIN, REFUSE_CHANN
 
 struct edge_metrics {
 	struct obs_metric *legs, *phones_registered, *bans_running;
-	struct obs_metric *calls[2][CALL_RESULT_N];	/* [incoming][result] */
+	struct obs_metric *calls[2][CALL_RESULT_N]; /* [incoming][result] */
 	struct obs_metric *overload[REFUSE_N];
 	struct obs_metric *register_ok, *register_refused, *challenges, *auth_failures, *bans, *dropped;
 	struct obs_metric *tx_timeouts, *retransmissions_in, *retransmissions_out, *bad_messages;
@@ -49,27 +49,27 @@ struct edge {
 	/* stack.c */
 	su_root_t *root;
 	nta_agent_t *agent;
-	int root_fd;			/* su_root's epoll descriptor; borrowed */
+	int root_fd; /* su_root's epoll descriptor; borrowed */
 	su_home_t home[1];
-	sip_contact_t *contact[2];	/* UDP, TCP */
-	char host[96];			/* how we call ourselves in From, Contact and Via, with port */
+	sip_contact_t *contact[2]; /* UDP, TCP */
+	char host[96];             /* how we call ourselves in From, Contact and Via, with port */
 	struct trace *trace;
 
 	/* legs.c */
-	struct leg *legs;		/* by id */
+	struct leg *legs; /* by id */
 	int64_t n_legs;
 	struct leg_limits limits;
 	struct wheel wheel;
 	struct pl_timer *wheel_timer;
-	struct pl_list dead;		/* freed at the end of the turn */
-	struct pl_list asks;		/* LegIncoming on their way */
+	struct pl_list dead; /* freed at the end of the turn */
+	struct pl_list asks; /* LegIncoming on their way */
 
-	struct directory *dir;		/* phones and trunks in memory */
+	struct directory *dir; /* phones and trunks in memory */
 	struct pg *pg;
 	struct redis *redis;
-	bool bindings_read;		/* what Redis held at our start is in memory */
+	bool bindings_read; /* what Redis held at our start is in memory */
 	struct outbox *outbox;
-	struct pl_timer *second;	/* ticks once a second: expiry, orphans, audits */
+	struct pl_timer *second; /* ticks once a second: expiry, orphans, audits */
 	uint64_t seconds;
 
 	struct guard guard;
@@ -78,11 +78,11 @@ struct edge {
 	struct admit_limits admit_lim;
 	struct digest_seen seen;
 	uint8_t nonce_key[32];
-	uint32_t random;		/* state of a cheap generator for spreading, not for secrets */
+	uint32_t random; /* state of a cheap generator for spreading, not for secrets */
 
 	struct bus_sub *sub_commands, *sub_audit, *sub_bindings, *sub_changes[2];
 	uint64_t audit_round, marks;
-	struct owner_round *rounds;	/* audits of the owners, by node */
+	struct owner_round *rounds; /* audits of the owners, by node */
 	struct obs_check *ready_config, *ready_bindings;
 	struct edge_metrics m;
 };
@@ -93,7 +93,10 @@ PL_MUST enum pl_err edge_run(struct edge *e, struct pl_why *why);
 void edge_free(struct edge *e);
 void edge_freep(struct edge **e);
 
-static inline int64_t edge_now_us(const struct edge *e) { return pl_loop_now_us(e->app->loop); }
+static inline int64_t edge_now_us(const struct edge *e)
+{
+	return pl_loop_now_us(e->app->loop);
+}
 uint32_t edge_random(struct edge *e);
 
 /* metrics.c */
@@ -106,11 +109,11 @@ void stack_run(struct edge *e);
 
 /** Where a message came from. */
 struct peer {
-	uint8_t addr[16];	/* IPv4 as mapped IPv6 */
+	uint8_t addr[16]; /* IPv4 as mapped IPv6 */
 	uint16_t port;
-	bool stream;		/* TCP or TLS */
-	char host[48];		/* as in a URI: [v6] in brackets */
-	char uri[96];		/* sip:host:port;transport=... : back to where it came from */
+	bool stream;   /* TCP or TLS */
+	char host[48]; /* as in a URI: [v6] in brackets */
+	char uri[96];  /* sip:host:port;transport=... : back to where it came from */
 };
 void peer_of(struct edge *e, msg_t *msg, struct peer *ret);
 /** Contact for a dialog that goes by this transport. */

@@ -28,12 +28,13 @@ static void ping(struct edge *e, struct trunk *t)
 	char from[160], to[300];
 	snprintf(from, sizeof from, "<sip:%s>", e->host);
 	snprintf(to, sizeof to, "<%.*s>", (int)strcspn(t->outbound_uri, ";?"), t->outbound_uri);
-	nta_leg_t *leg = nta_leg_tcreate(e->agent, NULL, NULL, SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to), NTATAG_NO_DIALOG(1), 
-					 URLTAG_URL("sip:keepalive@parley.invalid"), TAG_END());
+	nta_leg_t *leg = nta_leg_tcreate(e->agent, NULL, NULL, SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to),
+					 NTATAG_NO_DIALOG(1), URLTAG_URL("sip:keepalive@parley.invalid"), TAG_END());
 	if (!leg)
 		return;
 	t->ping = nta_outgoing_tcreate(leg, on_answer, t, NULL, SIP_METHOD_OPTIONS, (url_string_t *)t->outbound_uri,
-				       SIPTAG_CONTACT(stack_contact(e, false)), SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END());
+				       SIPTAG_CONTACT(stack_contact(e, false)), SIPTAG_USER_AGENT_STR(USER_AGENT),
+				       TAG_END());
 	nta_leg_destroy(leg);
 }
 

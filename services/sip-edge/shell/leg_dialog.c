@@ -24,7 +24,7 @@ void leg_ack(nta_leg_t *dialog, const char *next_hop, const sip_t *response)
 	sip_cseq_t *cseq = response->sip_cseq;
 	nta_outgoing_t *ack = nta_outgoing_tcreate(dialog, NULL, NULL, (url_string_t *)next_hop, SIP_METHOD_ACK, NULL,
 						   SIPTAG_CSEQ(cseq), SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END());
-	nta_outgoing_destroy(ack);	/* it stays as long as 2xx may be repeated */
+	nta_outgoing_destroy(ack); /* it stays as long as 2xx may be repeated */
 }
 
 /* --- our BYE --- */
@@ -46,8 +46,9 @@ void leg_bye(struct leg *l, const struct leg_input *in)
 	int cause = in->status == 408 ? 102 : in->status >= 500 ? 41 : 16;
 	snprintf(reason, sizeof reason, "Q.850;cause=%d", cause);
 	l->bye_out = l->dialog ? nta_outgoing_tcreate(l->dialog, on_bye_answer, l, hop(l), SIP_METHOD_BYE, NULL,
-						      SIPTAG_REASON_STR(reason), SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END()) :
-				 NULL;
+						      SIPTAG_REASON_STR(reason), SIPTAG_USER_AGENT_STR(USER_AGENT),
+						      TAG_END())
+			       : NULL;
 	if (!l->bye_out)
 		leg_event_if(l, LEG_EV_CLOSED, NULL);
 }
@@ -61,8 +62,10 @@ static int on_offer_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 	if (status < 200)
 		return 0;
 	struct leg_input in = { .status = status, .sip = sip, .sdp = sdp_of(l->edge, sip) };
-	enum leg_event ev = status < 300 ? LEG_EV_RE_2XX : status == 491 ? LEG_EV_RE_GLARE :
-			    status == 481 || status == 408 ? LEG_EV_RE_DEAD : LEG_EV_RE_FAIL;
+	enum leg_event ev = status < 300                     ? LEG_EV_RE_2XX
+			    : status == 491                  ? LEG_EV_RE_GLARE
+			    : status == 481 || status == 408 ? LEG_EV_RE_DEAD
+							     : LEG_EV_RE_FAIL;
 	if (status < 300) {
 		nta_leg_client_reroute(l->dialog, NULL, sip->sip_contact, 0);
 		session_from_answer(l, sip);
@@ -70,7 +73,7 @@ static int on_offer_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 	if (ev == LEG_EV_RE_DEAD)
 		obs_add(l->edge->m.tx_timeouts, status == 408);
 	if (ev == LEG_EV_RE_GLARE && !l->offer_sdp && l->local_sdp)
-		l->offer_sdp = strdup(l->local_sdp);	/* asked again after the wait */
+		l->offer_sdp = strdup(l->local_sdp); /* asked again after the wait */
 	leg_event_if(l, ev, &in);
 	/* The ACK, if one was due, has been sent by now: it looks for its INVITE. */
 	if (l->offer_out == orq)
@@ -87,11 +90,12 @@ void leg_offer(struct leg *l)
 		free(l->local_sdp);
 		l->local_sdp = PL_TAKE(l->offer_sdp);
 	}
-	l->offer_out = nta_outgoing_tcreate(l->dialog, on_offer_answer, l, hop(l), SIP_METHOD_INVITE, NULL,
-					    SIPTAG_CONTACT(stack_contact(l->edge, l->stream)), SIPTAG_USER_AGENT_STR(USER_AGENT),
-					    SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR("timer"),
-					    TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)),
-					    SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(l->local_sdp), TAG_END());
+	l->offer_out = nta_outgoing_tcreate(
+		l->dialog, on_offer_answer, l, hop(l), SIP_METHOD_INVITE, NULL,
+		SIPTAG_CONTACT(stack_contact(l->edge, l->stream)), SIPTAG_USER_AGENT_STR(USER_AGENT),
+		SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+		TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)), SIPTAG_CONTENT_TYPE_STR("application/sdp"),
+		SIPTAG_PAYLOAD_STR(l->local_sdp), TAG_END());
 	if (!l->offer_out)
 		leg_event_if(l, LEG_EV_RE_FAIL, &(struct leg_input){ .status = 500 });
 }
@@ -108,7 +112,7 @@ int leg_on_offer_ack(void *arg, nta_incoming_t *irq, const sip_t *sip)
 {
 	struct leg *l = arg;
 	bool ack = sip && sip->sip_request && sip->sip_request->rq_method == sip_method_ack;
-	if (sip && !ack) {	/* CANCEL; the stack answers 487 */
+	if (sip && !ack) { /* CANCEL; the stack answers 487 */
 		if (irq == l->offer_in) {
 			l->offer_in = NULL;
 			leg_event_if(l, LEG_EV_CANCEL, NULL);
@@ -143,8 +147,9 @@ void leg_reoffer_answer(struct leg *l, const struct leg_input *in)
 	}
 	free(l->local_sdp);
 	l->local_sdp = strdup(in->sdp);
-	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)), SIPTAG_SERVER_STR(USER_AGENT),
-			    SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR("timer"), TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)),
+	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
+			    SIPTAG_SERVER_STR(USER_AGENT), SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+			    TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)),
 			    SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(in->sdp), TAG_END());
 	if (!invite) {
 		nta_incoming_destroy(irq);
@@ -210,7 +215,8 @@ static int on_update(struct leg *l, nta_incoming_t *irq, const sip_t *sip)
 		nta_leg_server_route(l->dialog, NULL, sip->sip_contact);
 	const char *session = session_header(l, true, se);
 	nta_incoming_treply(irq, SIP_200_OK, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
-			    TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
+			    TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)), SIPTAG_SERVER_STR(USER_AGENT),
+			    TAG_END());
 	nta_incoming_destroy(irq);
 	return 0;
 }
@@ -222,8 +228,10 @@ static const char *reason_text(struct leg *l, const sip_t *sip)
 	if (!sip->sip_reason || !sip->sip_reason->re_protocol)
 		return NULL;
 	const sip_reason_t *r = sip->sip_reason;
-	return clean_text(l->edge, pl_arena_printf(pl_loop_tmp(l->edge->app->loop), "%s;cause=%s", r->re_protocol,
-						   r->re_cause ? r->re_cause : ""), 128);
+	return clean_text(l->edge,
+			  pl_arena_printf(pl_loop_tmp(l->edge->app->loop), "%s;cause=%s", r->re_protocol,
+					  r->re_cause ? r->re_cause : ""),
+			  128);
 }
 
 static int on_info(struct leg *l, const sip_t *sip)
@@ -261,12 +269,15 @@ void leg_refer_result(struct leg *l, uint32_t status)
 	if (!l->refer_open || !l->dialog || l->sm.state < LEG_UP)
 		return;
 	bool final = status >= 200;
-	snprintf(body, sizeof body, "SIP/2.0 %u %s\r\n", status, status < 200 ? "Trying" : status < 300 ? "OK" : "Failed");
-	nta_outgoing_t *n = nta_outgoing_tcreate(l->dialog, NULL, NULL, hop(l), SIP_METHOD_NOTIFY, NULL, SIPTAG_EVENT_STR("refer"),
-						 SIPTAG_SUBSCRIPTION_STATE_STR(final ? "terminated;reason=noresource" : "active;expires=60"),
-						 SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
-						 SIPTAG_CONTENT_TYPE_STR("message/sipfrag;version=2.0"), SIPTAG_PAYLOAD_STR(body),
-						 TAG_END());
+	snprintf(body, sizeof body, "SIP/2.0 %u %s\r\n", status,
+		 status < 200   ? "Trying"
+		 : status < 300 ? "OK"
+				: "Failed");
+	nta_outgoing_t *n = nta_outgoing_tcreate(
+		l->dialog, NULL, NULL, hop(l), SIP_METHOD_NOTIFY, NULL, SIPTAG_EVENT_STR("refer"),
+		SIPTAG_SUBSCRIPTION_STATE_STR(final ? "terminated;reason=noresource" : "active;expires=60"),
+		SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
+		SIPTAG_CONTENT_TYPE_STR("message/sipfrag;version=2.0"), SIPTAG_PAYLOAD_STR(body), TAG_END());
 	nta_outgoing_destroy(n);
 	l->refer_open = !final;
 }
@@ -280,14 +291,15 @@ int leg_on_request(void *arg, nta_leg_t *dialog, nta_incoming_t *irq, const sip_
 	case sip_method_bye:
 		nta_incoming_treply(irq, SIP_200_OK, SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
 		nta_incoming_destroy(irq);
-		leg_event_if(l, LEG_EV_BYE, &(struct leg_input){ .status = l->answered || l->sm.state >= LEG_UP ? 200 : 487,
-								 .reason = reason_text(l, sip) });
+		leg_event_if(l, LEG_EV_BYE,
+			     &(struct leg_input){ .status = l->answered || l->sm.state >= LEG_UP ? 200 : 487,
+						  .reason = reason_text(l, sip) });
 		return 0;
 	case sip_method_invite:
 		return on_reinvite(l, irq, sip);
 	case sip_method_update:
 		return on_update(l, irq, sip);
-	case sip_method_ack:	/* one the transaction has seen already */
+	case sip_method_ack: /* one the transaction has seen already */
 		nta_incoming_destroy(irq);
 		return 0;
 	case sip_method_info:
@@ -310,7 +322,8 @@ int leg_on_ack_cancel(void *arg, nta_incoming_t *irq, const sip_t *sip)
 		obs_add(l->edge->m.tx_timeouts, 1);
 		leg_event_if(l, LEG_EV_NO_ACK, &(struct leg_input){ .status = 408, .reason = "No ACK" });
 	} else if (sip->sip_request->rq_method == sip_method_ack) {
-		leg_event_if(l, LEG_EV_ACK, &(struct leg_input){ .status = 200, .sip = sip, .sdp = sdp_of(l->edge, sip) });
+		leg_event_if(l, LEG_EV_ACK,
+			     &(struct leg_input){ .status = 200, .sip = sip, .sdp = sdp_of(l->edge, sip) });
 	} else {
 		leg_event_if(l, LEG_EV_CANCEL, &(struct leg_input){ .status = 487, .reason = "Cancelled" });
 		return 0;

@@ -9,11 +9,12 @@
 #define HEADERS_MAX 32
 #define HEADERS_BYTES_MAX 8192
 
-/* LegIncoming on its way. It outlives the leg when the caller gives up first, because the owner, once known, must hear of it. */
+/* LegIncoming on its way. It outlives the leg when the caller gives up first, because the owner, once known, must hear
+ * of it. */
 struct incoming_ask {
-	struct pl_list link;		/* on edge->asks */
+	struct pl_list link; /* on edge->asks */
 	struct edge *edge;
-	struct leg *leg;		/* NULL: ended meanwhile */
+	struct leg *leg; /* NULL: ended meanwhile */
 	uint64_t request;
 	char leg_id[PL_ID_LEN];
 	int64_t asked_us;
@@ -25,7 +26,8 @@ static void refuse(struct edge *e, msg_t *msg, int status, const char *phrase, e
 	snprintf(after, sizeof after, "%d", admit_retry_after_s(edge_random(e)));
 	obs_add(e->m.overload[why], 1);
 	obs_add(e->m.calls[1][CALL_REFUSED], 1);
-	nta_msg_treply(e->agent, msg, status, phrase, SIPTAG_RETRY_AFTER_STR(after), SIPTAG_SERVER_STR(USER_AGENT), TAG_END());
+	nta_msg_treply(e->agent, msg, status, phrase, SIPTAG_RETRY_AFTER_STR(after), SIPTAG_SERVER_STR(USER_AGENT),
+		       TAG_END());
 }
 
 static bool admitted(struct edge *e, msg_t *msg)
@@ -37,7 +39,10 @@ static bool admitted(struct edge *e, msg_t *msg)
 	enum admit_verdict v = admit_call(&e->admit, &e->admit_lim, e->n_legs, edge_now_us(e));
 	if (v == ADMIT_OK)
 		return true;
-	refuse(e, msg, SIP_503_SERVICE_UNAVAILABLE, v == ADMIT_LEGS ? REFUSE_LEGS : v == ADMIT_RATE ? REFUSE_RATE : REFUSE_SLOW);
+	refuse(e, msg, SIP_503_SERVICE_UNAVAILABLE,
+	       v == ADMIT_LEGS   ? REFUSE_LEGS
+	       : v == ADMIT_RATE ? REFUSE_RATE
+				 : REFUSE_SLOW);
 	return false;
 }
 
@@ -83,8 +88,11 @@ static void incoming_answered(void *arg, enum pl_err err, const ProtobufCMessage
 			pl_strlcpy(l->owner, r->owner, sizeof l->owner);
 		return;
 	}
-	int status = err == PL_E_NOTFOUND ? 404 : err == PL_E_DENIED ? 403 : err == PL_E_FORMAT ? 400 :
-		     err == PL_E_INTERNAL ? 500 : 503;
+	int status = err == PL_E_NOTFOUND   ? 404
+		     : err == PL_E_DENIED   ? 403
+		     : err == PL_E_FORMAT   ? 400
+		     : err == PL_E_INTERNAL ? 500
+					    : 503;
 	if (status != 404)
 		log_warn("incoming.refused", LOG_S("leg", l->id), LOG_I("status", status), LOG_WHY(why));
 	leg_event_if(l, LEG_EV_HANGUP, &(struct leg_input){ .status = status, .reason = "call-control refused" });
@@ -99,8 +107,10 @@ static bool ask_call_control(struct leg *l, Parley__Telephony__V1__LegIncomingRe
 		return false;
 	*ask = (struct incoming_ask){ .edge = e, .leg = l, .asked_us = pl_mono_us() };
 	pl_strlcpy(ask->leg_id, l->id, sizeof ask->leg_id);
-	struct rpc_to to = { .service = &parley__telephony__v1__leg_internal_service__descriptor, .method = "LegIncoming",
-			     .actor = "service sip-edge", .timeout_ms = e->cfg->incoming_timeout_ms };
+	struct rpc_to to = { .service = &parley__telephony__v1__leg_internal_service__descriptor,
+			     .method = "LegIncoming",
+			     .actor = "service sip-edge",
+			     .timeout_ms = e->cfg->incoming_timeout_ms };
 	ask->request = rpc_ask(e->app->bus, &to, &q->base, incoming_answered, ask, &why);
 	if (!ask->request) {
 		log_warn("incoming.not_asked", LOG_S("leg", l->id), LOG_WHY(&why));
@@ -114,7 +124,7 @@ static bool ask_call_control(struct leg *l, Parley__Telephony__V1__LegIncomingRe
 
 void leg_in_cancel_asks(struct edge *e)
 {
-	PL_LIST_EACH_SAFE(it, &e->asks) {
+	PL_LIST_EACH_SAFE (it, &e->asks) {
 		struct incoming_ask *ask = PL_CONTAINER(it, struct incoming_ask, link);
 		rpc_cancel(e->app->bus, ask->request);
 		pl_list_remove(it);
@@ -130,8 +140,8 @@ static void tell_call_control(struct leg *l, const sip_t *sip, const struct call
 	const char *sdp = sdp_of(e, sip);
 	q.leg_id = l->id;
 	q.edge_node = (char *)bus_node(e->app->bus);
-	q.source = who->trunk ? PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_TRUNK :
-				PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_PHONE;
+	q.source = who->trunk ? PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_TRUNK
+			      : PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_PHONE;
 	q.source_id = (char *)who->id;
 	q.from_number = (char *)clean_text(e, who->user ? who->user : sip->sip_from->a_url->url_user, 128);
 	const char *name = sip->sip_from->a_display;
@@ -154,8 +164,9 @@ static void tell_call_control(struct leg *l, const sip_t *sip, const struct call
 static bool dialog_make(struct leg *l, msg_t *msg, sip_t *sip, const struct caller *who, const struct peer *peer)
 {
 	struct edge *e = l->edge;
-	l->dialog = nta_leg_tcreate(e->agent, leg_on_request, l, SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
-				    SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+	l->dialog =
+		nta_leg_tcreate(e->agent, leg_on_request, l, SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
+				SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 	if (!l->dialog || !nta_leg_tag(l->dialog, NULL)) {
 		nta_msg_treply(e->agent, msg, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
 		return false;
@@ -203,7 +214,7 @@ void leg_in_invite(struct edge *e, msg_t *msg, sip_t *sip, const struct peer *pe
 		return;
 	}
 	if (!caller_of(e, msg, sip, peer, &who))
-		return;		/* answered: challenge, 403, or nothing at all */
+		return; /* answered: challenge, 403, or nothing at all */
 	if (!admitted(e, msg))
 		return;
 	if (who.trunk && who.trunk->max_channels && who.trunk->channels >= who.trunk->max_channels) {
@@ -211,12 +222,13 @@ void leg_in_invite(struct edge *e, msg_t *msg, sip_t *sip, const struct peer *pe
 		return;
 	}
 	if (sip->sip_payload && !sdp_of(e, sip)) {
-		nta_msg_treply(e->agent, msg, SIP_415_UNSUPPORTED_MEDIA, SIPTAG_ACCEPT_STR("application/sdp"), TAG_END());
+		nta_msg_treply(e->agent, msg, SIP_415_UNSUPPORTED_MEDIA, SIPTAG_ACCEPT_STR("application/sdp"),
+			       TAG_END());
 		return;
 	}
 	if (sip->sip_require && !(sip_has_feature(sip->sip_require, "timer") && !sip->sip_require->k_items[1])) {
-		nta_msg_treply(e->agent, msg, SIP_420_BAD_EXTENSION, SIPTAG_UNSUPPORTED((const sip_unsupported_t *)sip->sip_require),
-			       TAG_END());
+		nta_msg_treply(e->agent, msg, SIP_420_BAD_EXTENSION,
+			       SIPTAG_UNSUPPORTED((const sip_unsupported_t *)sip->sip_require), TAG_END());
 		return;
 	}
 	begin(e, msg, sip, &who, peer);
@@ -228,8 +240,8 @@ void leg_in_progress(struct leg *l, const struct leg_input *in)
 	int status = in->status == 183 || sdp ? 183 : 180;
 	nta_incoming_treply(l->invite_in, status, status == 183 ? sip_183_Session_progress : sip_180_Ringing,
 			    SIPTAG_CONTACT(stack_contact(l->edge, l->stream)), SIPTAG_SERVER_STR(USER_AGENT),
-			    TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")), TAG_IF(sdp, SIPTAG_PAYLOAD_STR(in->sdp)),
-			    TAG_END());
+			    TAG_IF(sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
+			    TAG_IF(sdp, SIPTAG_PAYLOAD_STR(in->sdp)), TAG_END());
 }
 
 void leg_in_ok(struct leg *l, const struct leg_input *in)

@@ -45,14 +45,15 @@ static const char *from_text(struct edge *e, const struct dial *d)
 		*p++ = (char)c;
 	}
 	*p = 0;
-	return *name ? pl_arena_printf(tmp, "\"%s\" <sip:%s@%s>", name, number, e->host) :
-		       pl_arena_printf(tmp, "<sip:%s@%s>", number, e->host);
+	return *name ? pl_arena_printf(tmp, "\"%s\" <sip:%s@%s>", name, number, e->host)
+		     : pl_arena_printf(tmp, "<sip:%s@%s>", number, e->host);
 }
 
 static bool header_ok(const Parley__Common__V1__KeyValue *kv)
 {
 	static const char token[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
-	if (strncasecmp(kv->key, "X-", 2) != 0 || kv->key[strspn(kv->key, token)] || strlen(kv->key) > 64 || strlen(kv->value) > 1024)
+	if (strncasecmp(kv->key, "X-", 2) != 0 || kv->key[strspn(kv->key, token)] || strlen(kv->key) > 64 ||
+	    strlen(kv->value) > 1024)
 		return false;
 	for (const unsigned char *p = (const unsigned char *)kv->value; *p; p++)
 		if (*p < 0x20 || *p == 0x7f)
@@ -64,10 +65,13 @@ static bool header_ok(const Parley__Common__V1__KeyValue *kv)
 static const char *extra_headers(struct edge *e, const struct dial *d)
 {
 	struct pl_arena *tmp = pl_loop_tmp(e->app->loop);
-	const char *out = d->auto_answer ? "Call-Info: <sip:parley.invalid>;answer-after=0\r\nAlert-Info: <http://parley.invalid>;info=alert-autoanswer\r\n" : "";
+	const char *out = d->auto_answer ? "Call-Info: <sip:parley.invalid>;answer-after=0\r\nAlert-Info: "
+					   "<http://parley.invalid>;info=alert-autoanswer\r\n"
+					 : "";
 	for (size_t i = 0; i < d->cmd->n_headers && i < 32 && out; i++)
 		if (header_ok(d->cmd->headers[i]))
-			out = pl_arena_printf(tmp, "%s%s: %s\r\n", out, d->cmd->headers[i]->key, d->cmd->headers[i]->value);
+			out = pl_arena_printf(tmp, "%s%s: %s\r\n", out, d->cmd->headers[i]->key,
+					      d->cmd->headers[i]->value);
 	return pl_empty(out) ? NULL : out;
 }
 
@@ -78,15 +82,18 @@ static int on_invite_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 	struct fork *f = arg;
 	struct leg *l = f->leg;
 	int status = nta_outgoing_status(orq);
-	struct leg_input in = { .status = status, .sip = sip, .sdp = sdp_of(l->edge, sip),
-				.reason = sip && sip->sip_status ? clean_text(l->edge, sip->sip_status->st_phrase, 128) : "" };
+	struct leg_input in = { .status = status,
+				.sip = sip,
+				.sdp = sdp_of(l->edge, sip),
+				.reason = sip && sip->sip_status ? clean_text(l->edge, sip->sip_status->st_phrase, 128)
+								 : "" };
 	if (status < 200) {
 		fork_event(f, FORK_EV_1XX, &in);
 	} else if (status < 300) {
 		bool wanted = l->sm.state == LEG_OUT_CALLING || l->sm.state == LEG_OUT_RINGING;
 		nta_leg_rtag(f->dialog, sip->sip_to->a_tag);
 		nta_leg_client_reroute(f->dialog, sip->sip_record_route, sip->sip_contact, 1);
-		if (sip->sip_record_route) {	/* proxies stay on the path: they know the way */
+		if (sip->sip_record_route) { /* proxies stay on the path: they know the way */
 			free(f->next_hop);
 			f->next_hop = NULL;
 		}
@@ -119,17 +126,17 @@ static bool fork_send(struct fork *f, const char *request_uri, const struct dial
 	char se[48];
 	bool stream = strcasestr(f->next_hop ? f->next_hop : request_uri, "transport=t");
 	const char *extra = extra_headers(e, d);
-	f->dialog = nta_leg_tcreate(e->agent, leg_on_request, l, SIPTAG_FROM_STR(from_text(e, d)), SIPTAG_TO_STR(d->to_uri),
-				    TAG_END());
+	f->dialog = nta_leg_tcreate(e->agent, leg_on_request, l, SIPTAG_FROM_STR(from_text(e, d)),
+				    SIPTAG_TO_STR(d->to_uri), TAG_END());
 	if (!f->dialog || !nta_leg_tag(f->dialog, NULL))
 		return false;
 	l->stream = stream;
 	snprintf(se, sizeof se, "%" PRId64 ";refresher=uac", e->cfg->session_expires_s);
 	f->invite = nta_outgoing_tcreate(f->dialog, on_invite_answer, f, hop(f->next_hop), SIP_METHOD_INVITE,
 					 (url_string_t *)request_uri, SIPTAG_CONTACT(stack_contact(e, stream)),
-					 SIPTAG_USER_AGENT_STR(USER_AGENT), SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR("timer"),
-					 SIPTAG_SESSION_EXPIRES_STR(se), SIPTAG_MIN_SE_STR("90"),
-					 TAG_IF(extra, SIPTAG_HEADER_STR(extra)),
+					 SIPTAG_USER_AGENT_STR(USER_AGENT), SIPTAG_ALLOW_STR(ALLOW),
+					 SIPTAG_SUPPORTED_STR("timer"), SIPTAG_SESSION_EXPIRES_STR(se),
+					 SIPTAG_MIN_SE_STR("90"), TAG_IF(extra, SIPTAG_HEADER_STR(extra)),
 					 TAG_IF(l->local_sdp, SIPTAG_CONTENT_TYPE_STR("application/sdp")),
 					 TAG_IF(l->local_sdp, SIPTAG_PAYLOAD_STR(l->local_sdp)), TAG_END());
 	return f->invite;
@@ -145,7 +152,7 @@ static void fork_begin(struct leg *l, const char *request_uri, const char *next_
 	l->forks = f;
 	f->next_hop = next_hop && *next_hop ? strdup(next_hop) : NULL;
 	if (!fork_send(f, request_uri, d)) {
-		log_warn("dial.unsendable", LOG_S("leg", l->id), LOG_S("uri", request_uri));
+		log_warn("dial.unsendable", LOG_S("leg", l->id), LOG_PHONE("uri", request_uri));
 		f->sm.state = FORK_GONE;
 		f->done = true;
 	}
@@ -198,8 +205,8 @@ static void fork_do(struct fork *f, unsigned fx, const struct leg_input *in)
 		if (in)
 			l->fork_status = fork_better(l->fork_status, in->status);
 		if (forks_done(l) && !l->dialog)
-			leg_event_if(l, LEG_EV_RX_FAIL, &(struct leg_input){ .status = l->fork_status,
-									     .reason = in ? in->reason : "" });
+			leg_event_if(l, LEG_EV_RX_FAIL,
+				     &(struct leg_input){ .status = l->fork_status, .reason = in ? in->reason : "" });
 	}
 }
 
@@ -253,9 +260,9 @@ static const char *trunk_uri(struct edge *e, const struct trunk *t, const char *
 	url_t *u = url_hdup(e->home, URL_STRING_MAKE(t->outbound_uri)->us_url);
 	const char *out = NULL;
 	if (u && u->url_host)
-		out = pl_arena_printf(tmp, "sip:%s@%s%s%s%s%s", uri_user(e, number), u->url_host, u->url_port ? ":" : "",
-				      u->url_port ? u->url_port : "", params && u->url_params ? ";" : "",
-				      params && u->url_params ? u->url_params : "");
+		out = pl_arena_printf(tmp, "sip:%s@%s%s%s%s%s", uri_user(e, number), u->url_host,
+				      u->url_port ? ":" : "", u->url_port ? u->url_port : "",
+				      params && u->url_params ? ";" : "", params && u->url_params ? u->url_params : "");
 	su_free(e->home, u);
 	return out;
 }
@@ -263,8 +270,8 @@ static const char *trunk_uri(struct edge *e, const struct trunk *t, const char *
 static bool uri_ok(struct edge *e, const char *uri)
 {
 	url_t *u = url_hdup(e->home, URL_STRING_MAKE(uri)->us_url);
-	bool ok = u && (u->url_type == url_sip || u->url_type == url_sips) && u->url_host && *u->url_host && strlen(uri) < 512 &&
-		  !strpbrk(uri, "\r\n <>");
+	bool ok = u && (u->url_type == url_sip || u->url_type == url_sips) && u->url_host && *u->url_host &&
+		  strlen(uri) < 512 && !strpbrk(uri, "\r\n <>");
 	su_free(e->home, u);
 	return ok;
 }
@@ -318,8 +325,11 @@ void leg_out_dial(struct edge *e, const Parley__Telephony__V1__LegCommand *c)
 		return;
 	pl_strlcpy(l->owner, c->owner, sizeof l->owner);
 	l->cmd_seq = c->seq;
-	struct dial d = { .from_number = dc->from_number, .from_name = dc->from_name, .sdp = dc->sdp,
-			  .auto_answer = dc->auto_answer, .cmd = dc };
+	struct dial d = { .from_number = dc->from_number,
+			  .from_name = dc->from_name,
+			  .sdp = dc->sdp,
+			  .auto_answer = dc->auto_answer,
+			  .cmd = dc };
 	int status = e->n_legs > e->cfg->max_legs ? 503 : e->draining ? 503 : target_of(e, l, dc, &d);
 	uint32_t ring = dc->ring_timeout_ms ? PL_MIN(dc->ring_timeout_ms, RING_MAX_MS) : RING_DEFAULT_MS;
 	if (!status) {

@@ -60,7 +60,7 @@ static void leg_gone(struct leg *l)
 {
 	struct edge *e = l->edge;
 	if (l->buried)
-		return;		/* an effect of the event ended it already */
+		return; /* an effect of the event ended it already */
 	l->buried = true;
 	wheel_set(&e->wheel, &l->timer, 0);
 	if (l->trunk)
@@ -75,7 +75,8 @@ static void leg_gone(struct leg *l)
 void legs_drop_all(struct edge *e)
 {
 	struct leg *l, *next;
-	HASH_ITER(hh, e->legs, l, next) {
+	HASH_ITER(hh, e->legs, l, next)
+	{
 		l->sm.state = LEG_GONE;
 		leg_gone(l);
 	}
@@ -152,7 +153,9 @@ static void leg_do(struct leg *l, unsigned fx, const struct leg_input *in)
 		owner_tell(l, PARLEY__TELEPHONY__V1__LEG_EVENT_KIND__LEG_EVENT_KIND_REMOTE_REINVITE, in);
 	if (fx & LEG_FX_ENDED)
 		owner_tell(l, PARLEY__TELEPHONY__V1__LEG_EVENT_KIND__LEG_EVENT_KIND_ENDED,
-			   &(struct leg_input){ .status = in->status, .reason = in->reason, .irq = in->irq,
+			   &(struct leg_input){ .status = in->status,
+						.reason = in->reason,
+						.irq = in->irq,
 						.contact = fx & LEG_FX_BY_REMOTE ? "remote" : NULL });
 }
 
@@ -163,8 +166,8 @@ enum pl_err leg_event(struct leg *l, enum leg_event ev, const struct leg_input *
 	unsigned fx = 0;
 	enum leg_state was = l->sm.state;
 	enum pl_err err = leg_step(&l->sm, ev, edge_now_us(e), &e->limits, &fx);
-	log_debug("leg.event", LOG_S("leg", l->id), LOG_S("event", leg_event_name(ev)), LOG_S("from", leg_state_name(was)),
-		  LOG_S("to", err ? "refused" : leg_state_name(l->sm.state)));
+	log_debug("leg.event", LOG_S("leg", l->id), LOG_S("event", leg_event_name(ev)),
+		  LOG_S("from", leg_state_name(was)), LOG_S("to", err ? "refused" : leg_state_name(l->sm.state)));
 	if (err)
 		return err;
 	if (ev == LEG_EV_DIAL && in && in->expires_ms)

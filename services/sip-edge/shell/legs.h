@@ -1,7 +1,7 @@
 /** Legs as the shell holds them: the pure machine of engine/leg.h and its sofia objects.
- *  Ownership  a leg belongs to edge->legs from leg_new() until it is GONE; then it stays on edge->dead to the end of the turn, so
- *             that no callback of the stack finds freed memory under it.
- *  Rule       everything that happens to a leg goes through leg_event(); only leg_do() touches the network for it. */
+ *  Ownership  a leg belongs to edge->legs from leg_new() until it is GONE; then it stays on edge->dead to the end of
+ * the turn, so that no callback of the stack finds freed memory under it. Rule       everything that happens to a leg
+ * goes through leg_event(); only leg_do() touches the network for it. */
 #ifndef SIP_EDGE_LEGS_H
 #define SIP_EDGE_LEGS_H
 #include <uthash.h>
@@ -19,56 +19,56 @@ struct fork {
 	struct fork_sm sm;
 	nta_leg_t *dialog;
 	nta_outgoing_t *invite, *bye;
-	char *next_hop;			/* where requests go; NULL: by the route set */
+	char *next_hop; /* where requests go; NULL: by the route set */
 	bool done;
 };
 
 struct leg {
 	UT_hash_handle hh;
-	struct pl_list link;		/* on edge->dead */
+	struct pl_list link; /* on edge->dead */
 	struct edge *edge;
 	char id[PL_ID_LEN];
-	char owner[49];			/* "": call-control has not answered yet */
+	char owner[49]; /* "": call-control has not answered yet */
 	struct leg_sm sm;
-	struct wheel_node timer;	/* the sooner of sm.due_us and session.due_us */
+	struct wheel_node timer; /* the sooner of sm.due_us and session.due_us */
 	bool incoming, answered, stream, buried;
 
 	nta_leg_t *dialog;
-	nta_incoming_t *invite_in;	/* until its ACK */
-	nta_incoming_t *offer_in;	/* re-INVITE or UPDATE the owner must answer */
-	nta_incoming_t *ack_wait;	/* re-INVITE we answered, until its ACK */
+	nta_incoming_t *invite_in; /* until its ACK */
+	nta_incoming_t *offer_in;  /* re-INVITE or UPDATE the owner must answer */
+	nta_incoming_t *ack_wait;  /* re-INVITE we answered, until its ACK */
 	nta_outgoing_t *offer_out, *bye_out, *refresh_out;
 	struct fork *forks;
-	int fork_status;		/* best failure so far */
-	char *next_hop;			/* of the far side, when it must not come from the route set (NAT) */
-	char *local_sdp;		/* our newest offer or answer */
-	char *offer_sdp;		/* an offer of the owner that waits for its turn */
-	bool offerless;			/* our 2xx carried the offer: the ACK brings the answer */
-	bool refer_open;		/* the far side waits for the NOTIFY of its REFER */
+	int fork_status; /* best failure so far */
+	char *next_hop;  /* of the far side, when it must not come from the route set (NAT) */
+	char *local_sdp; /* our newest offer or answer */
+	char *offer_sdp; /* an offer of the owner that waits for its turn */
+	bool offerless;  /* our 2xx carried the offer: the ACK brings the answer */
+	bool refer_open; /* the far side waits for the NOTIFY of its REFER */
 
 	struct {
-		int64_t due_us;		/* refresh, or the end when the far side refreshes */
-		uint32_t interval_s;	/* 0: off */
+		int64_t due_us;      /* refresh, or the end when the far side refreshes */
+		uint32_t interval_s; /* 0: off */
 		bool we_refresh, supported, update_ok;
 	} session;
 
-	struct trunk *trunk;		/* counted against its channels */
-	struct incoming_ask *ask;	/* LegIncoming on its way */
+	struct trunk *trunk;      /* counted against its channels */
+	struct incoming_ask *ask; /* LegIncoming on its way */
 	uint32_t cmd_seq, event_seq;
-	int64_t born_us, orphan_us;	/* orphan_us 0: the owner lives */
+	int64_t born_us, orphan_us; /* orphan_us 0: the owner lives */
 	uint64_t listed_round;
-	uint8_t unlisted;		/* complete rounds of the owner's audit without this leg */
+	uint8_t unlisted; /* complete rounds of the owner's audit without this leg */
 };
 
 /** What an event brings along for the effects; all borrowed. */
 struct leg_input {
 	int status;
 	const char *reason;
-	const char *sdp;		/* NULL or text */
+	const char *sdp; /* NULL or text */
 	const char *contact;
-	nta_incoming_t *irq;		/* request at hand */
-	const sip_t *sip;		/* its message, or the response */
-	uint32_t expires_ms;		/* DIAL: ring timeout */
+	nta_incoming_t *irq; /* request at hand */
+	const sip_t *sip;    /* its message, or the response */
+	uint32_t expires_ms; /* DIAL: ring timeout */
 	const struct dial *dial;
 };
 
@@ -80,7 +80,7 @@ PL_MUST enum pl_err leg_event(struct leg *l, enum leg_event ev, const struct leg
 void leg_event_if(struct leg *l, enum leg_event ev, const struct leg_input *in);
 void leg_timer_arm(struct leg *l);
 void legs_tick(void *edge);
-void legs_bury(struct edge *e);		/* frees the dead; at the end of a turn */
+void legs_bury(struct edge *e); /* frees the dead; at the end of a turn */
 void legs_drop_all(struct edge *e);
 /** Borrowed SDP of a message, in tmp; NULL when it has none or it is no UTF-8. */
 const char *sdp_of(struct edge *e, const sip_t *sip);
@@ -94,13 +94,13 @@ void leg_in_progress(struct leg *l, const struct leg_input *in);
 void leg_in_ok(struct leg *l, const struct leg_input *in);
 void leg_in_refuse(struct leg *l, const struct leg_input *in);
 void leg_in_forget(struct leg *l);
-void leg_in_cancel_asks(struct edge *e);	/* after legs_drop_all() */
+void leg_in_cancel_asks(struct edge *e); /* after legs_drop_all() */
 
 /* leg_out.c */
 struct dial {
-	const char *target;		/* Request-URI when it is one */
-	const struct reg_aor *aor;	/* or the bindings of a phone */
-	const char *to_uri;		/* of the To header */
+	const char *target;        /* Request-URI when it is one */
+	const struct reg_aor *aor; /* or the bindings of a phone */
+	const char *to_uri;        /* of the To header */
 	const char *from_number, *from_name, *sdp;
 	bool auto_answer;
 	const Parley__Telephony__V1__LegDial *cmd;

@@ -14,7 +14,8 @@ static void stack_counters(struct edge *e)
 	usize_t in = 0, out = 0, bad = 0;
 	if (!e->agent)
 		return;
-	nta_agent_get_stats(e->agent, NTATAG_S_RECV_RETRY_REF(in), NTATAG_S_RETRY_REQUEST_REF(out), NTATAG_S_BAD_MESSAGE_REF(bad), TAG_END());
+	nta_agent_get_stats(e->agent, NTATAG_S_RECV_RETRY_REF(in), NTATAG_S_RETRY_REQUEST_REF(out),
+			    NTATAG_S_BAD_MESSAGE_REF(bad), TAG_END());
 	obs_add(e->m.retransmissions_in, (int64_t)(in - last_in));
 	obs_add(e->m.retransmissions_out, (int64_t)(out - last_out));
 	obs_add(e->m.bad_messages, (int64_t)(bad - last_bad));
@@ -40,8 +41,10 @@ enum pl_err metrics_new(struct edge *e, struct pl_why *why)
 	struct edge_metrics *m = &e->m;
 	char labels[64];
 	m->legs = obs_metric_new(e->app->obs, OBS_GAUGE, "legs", NULL, "legs of this moment");
-	m->phones_registered = obs_metric_new(e->app->obs, OBS_GAUGE, "phones_registered", NULL, "phones with at least one binding");
-	m->bans_running = obs_metric_new(e->app->obs, OBS_GAUGE, "bans_running", NULL, "addresses banned at this moment");
+	m->phones_registered =
+		obs_metric_new(e->app->obs, OBS_GAUGE, "phones_registered", NULL, "phones with at least one binding");
+	m->bans_running =
+		obs_metric_new(e->app->obs, OBS_GAUGE, "bans_running", NULL, "addresses banned at this moment");
 	for (int d = 0; d < 2; d++) {
 		for (int r = 0; r < CALL_RESULT_N; r++) {
 			snprintf(labels, sizeof labels, "direction=\"%s\",result=\"%s\"", directions[d], results[r]);
@@ -50,7 +53,8 @@ enum pl_err metrics_new(struct edge *e, struct pl_why *why)
 	}
 	for (int r = 0; r < REFUSE_N; r++) {
 		snprintf(labels, sizeof labels, "why=\"%s\"", refusals[r]);
-		m->overload[r] = counter(e, "overload_refused_total", labels, "calls answered with 503 and Retry-After");
+		m->overload[r] =
+			counter(e, "overload_refused_total", labels, "calls answered with 503 and Retry-After");
 	}
 	m->register_ok = counter(e, "registers_total", "result=\"ok\"", "REGISTER requests answered");
 	m->register_refused = counter(e, "registers_total", "result=\"refused\"", "REGISTER requests answered");
@@ -58,13 +62,16 @@ enum pl_err metrics_new(struct edge *e, struct pl_why *why)
 	m->auth_failures = counter(e, "auth_failures_total", NULL, "wrong secrets");
 	m->bans = counter(e, "bans_total", NULL, "bans begun");
 	m->dropped = counter(e, "banned_dropped_total", NULL, "requests of banned addresses dropped");
-	m->tx_timeouts = counter(e, "transaction_timeouts_total", NULL, "requests nobody answered, 2xx nobody acknowledged");
+	m->tx_timeouts =
+		counter(e, "transaction_timeouts_total", NULL, "requests nobody answered, 2xx nobody acknowledged");
 	m->retransmissions_in = counter(e, "retransmissions_total", "direction=\"in\"", "requests repeated");
 	m->retransmissions_out = counter(e, "retransmissions_total", "direction=\"out\"", "requests repeated");
 	m->bad_messages = counter(e, "bad_messages_total", NULL, "messages that are no SIP or break it");
-	m->leg_incoming_us = obs_metric_new(e->app->obs, OBS_HISTOGRAM, "leg_incoming_seconds", NULL, "call-control's answer to a new call");
+	m->leg_incoming_us = obs_metric_new(e->app->obs, OBS_HISTOGRAM, "leg_incoming_seconds", NULL,
+					    "call-control's answer to a new call");
 	m->commands = counter(e, "leg_commands_total", NULL, "commands received");
-	m->commands_refused = counter(e, "leg_commands_refused_total", NULL, "commands that did not fit the state of the leg");
+	m->commands_refused =
+		counter(e, "leg_commands_refused_total", NULL, "commands that did not fit the state of the leg");
 	m->events = counter(e, "leg_events_total", NULL, "events sent");
 	m->events_lost = counter(e, "leg_events_lost_total", NULL, "events that could not be sent");
 	if (!m->events_lost)

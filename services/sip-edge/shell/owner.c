@@ -13,7 +13,7 @@ static void publish(struct edge *e, const char *owner, event_t *ev)
 	ev->time = rpc_ts(tmp, pl_wall_us());
 	obs_add(e->m.events, 1);
 	if (!subject || rpc_send(e->app->bus, subject, &ev->base))
-		obs_add(e->m.events_lost, 1);	/* the audit heals it */
+		obs_add(e->m.events_lost, 1); /* the audit heals it */
 }
 
 static Parley__Telephony__V1__LegState state_of(const struct leg *l)
@@ -56,7 +56,7 @@ void owner_tell(struct leg *l, Parley__Telephony__V1__LegEventKind kind, const s
 	ev.status = in->status > 0 ? (uint32_t)in->status : 0;
 	ev.reason = (char *)(in->reason ? in->reason : "");
 	ev.sdp = (char *)(!ended && in->sdp ? in->sdp : "");
-	ev.by_remote = ended && in->contact;	/* leg_do() marks it so */
+	ev.by_remote = ended && in->contact; /* leg_do() marks it so */
 	if (!ended && in->contact)
 		ev.contact = (char *)in->contact;
 	tell(l, &ev);

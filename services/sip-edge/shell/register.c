@@ -26,7 +26,8 @@ static bool contacts_of(su_home_t *home, const sip_t *sip, struct reg_contact *o
 			r->star = true;
 			continue;
 		}
-		if (r->n == CONTACTS_MAX || (m->m_url->url_type != url_sip && m->m_url->url_type != url_sips) || !m->m_url->url_host)
+		if (r->n == CONTACTS_MAX || (m->m_url->url_type != url_sip && m->m_url->url_type != url_sips) ||
+		    !m->m_url->url_host)
 			return false;
 		url_t url = *m->m_url;
 		url.url_headers = NULL;
@@ -45,14 +46,15 @@ static void answer(struct edge *e, msg_t *msg, const struct reg_aor *aor)
 	int64_t now = pl_wall_us();
 	char *list = NULL;
 	for (size_t i = 0; aor && i < aor->n; i++)
-		list = pl_arena_printf(tmp, "%s%s<%s>;expires=%" PRId64, list ? list : "", list ? ", " : "", aor->b[i].contact,
-				       reg_left_s(&aor->b[i], now));
+		list = pl_arena_printf(tmp, "%s%s<%s>;expires=%" PRId64, list ? list : "", list ? ", " : "",
+				       aor->b[i].contact, reg_left_s(&aor->b[i], now));
 	obs_add(e->m.register_ok, 1);
 	nta_msg_treply(e->agent, msg, SIP_200_OK, TAG_IF(list, SIPTAG_CONTACT_STR(list)), SIPTAG_SERVER_STR(USER_AGENT),
 		       TAG_END());
 }
 
-/* True when the To of the REGISTER is the account that proved itself: nobody registers for another (RFC 3261 10.3 step 4). */
+/* True when the To of the REGISTER is the account that proved itself: nobody registers for another (RFC 3261 10.3 step
+ * 4). */
 static bool own_aor(const sip_t *sip, const struct phone *p)
 {
 	return pl_streq(sip->sip_to->a_url->url_user, p->user);
@@ -62,8 +64,11 @@ static void apply(struct edge *e, msg_t *msg, const sip_t *sip, const struct pee
 {
 	struct reg_contact contacts[CONTACTS_MAX];
 	struct reg_request r = {
-		.contacts = contacts, .expires_s = sip->sip_expires ? (int64_t)sip->sip_expires->ex_delta : -1,
-		.call_id = sip->sip_call_id->i_id, .cseq = sip->sip_cseq->cs_seq, .next_hop = peer->uri,
+		.contacts = contacts,
+		.expires_s = sip->sip_expires ? (int64_t)sip->sip_expires->ex_delta : -1,
+		.call_id = sip->sip_call_id->i_id,
+		.cseq = sip->sip_cseq->cs_seq,
+		.next_hop = peer->uri,
 		.user_agent = sip->sip_user_agent ? clean_text(e, sip->sip_user_agent->g_string, 63) : "",
 		.node = bus_node(e->app->bus),
 	};
@@ -73,7 +78,7 @@ static void apply(struct edge *e, msg_t *msg, const sip_t *sip, const struct pee
 		refuse(e, msg, 400);
 		return;
 	}
-	if (!sip->sip_contact) {	/* only asks what is bound */
+	if (!sip->sip_contact) { /* only asks what is bound */
 		answer(e, msg, p->aor);
 		return;
 	}

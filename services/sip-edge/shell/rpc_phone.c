@@ -1,4 +1,5 @@
-/* PhoneService. Admins edit; supervisors see all; an agent sees the phones that are free or its own, to choose one at start of work. */
+/* PhoneService. Admins edit; supervisors see all; an agent sees the phones that are free or its own, to choose one at
+ * start of work. */
 #include <ctype.h>
 
 #include "auth.h"
@@ -133,9 +134,13 @@ static enum pl_err check(const phone_t *p, const char *password, bool create, st
 static struct phone_row row_of(struct rpc_call *c, const phone_t *p, const char *password)
 {
 	struct edge *e = c->arg;
-	struct phone_row r = { .id = p->id, .user = p->user, .display_name = p->display_name, .agent_id = p->agent_id,
-			       .enabled = p->enabled, .revision = p->revision };
-	char (*ha1)[DIGEST_HEX_MAX] = *password ? pl_arena_alloc(c->arena, DIGEST_ALGORITHM_N * DIGEST_HEX_MAX) : NULL;
+	struct phone_row r = { .id = p->id,
+			       .user = p->user,
+			       .display_name = p->display_name,
+			       .agent_id = p->agent_id,
+			       .enabled = p->enabled,
+			       .revision = p->revision };
+	char(*ha1)[DIGEST_HEX_MAX] = *password ? pl_arena_alloc(c->arena, DIGEST_ALGORITHM_N * DIGEST_HEX_MAX) : NULL;
 	if (ha1) {
 		auth_ha1(p->user, e->cfg->realm, password, ha1);
 		for (int a = 0; a < DIGEST_ALGORITHM_N; a++)
@@ -233,14 +238,23 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	return err ? err : tell(c, db, gone, true, why);
 }
 
-static void create_phone(struct rpc_call *c) { rpc_edit(c, create_job); }
-static void update_phone(struct rpc_call *c) { rpc_edit(c, update_job); }
-static void delete_phone(struct rpc_call *c) { rpc_edit(c, delete_job); }
+static void create_phone(struct rpc_call *c)
+{
+	rpc_edit(c, create_job);
+}
+static void update_phone(struct rpc_call *c)
+{
+	rpc_edit(c, update_job);
+}
+static void delete_phone(struct rpc_call *c)
+{
+	rpc_edit(c, delete_job);
+}
 
 enum pl_err rpc_phone_open(struct edge *e, struct pl_why *why)
 {
 	static const struct rpc_entry entries[] = {
-		{ "ListPhones", list_phones }, { "GetPhone", get_phone }, { "CreatePhone", create_phone },
+		{ "ListPhones", list_phones },   { "GetPhone", get_phone },       { "CreatePhone", create_phone },
 		{ "UpdatePhone", update_phone }, { "DeletePhone", delete_phone }, { NULL, NULL },
 	};
 	return rpc_serve(e->app->bus, &parley__telephony__v1__phone_service__descriptor, entries, e, why);

@@ -8,7 +8,7 @@
 
 typedef Parley__Telephony__V1__Trunk trunk_t;
 #define SOURCES_MAX 32
-#define SOURCES_BYTES 1000	/* joined; struct trunk holds 1024 */
+#define SOURCES_BYTES 1000 /* joined; struct trunk holds 1024 */
 #define CODECS_MAX 16
 
 /* An edit is answered when memory has it too: whoever creates a phone can register it with the next packet. */
@@ -27,7 +27,7 @@ static enum pl_err edit_job(void *arg, struct pg_conn *db, struct pl_why *why)
 static void edit_loaded(void *arg)
 {
 	struct edit *ed = arg;
-	rpc_reply(ed->call, ed->out);	/* frees the call and, with its arena, ed */
+	rpc_reply(ed->call, ed->out); /* frees the call and, with its arena, ed */
 }
 
 static void edit_done(void *arg, enum pl_err err, const struct pl_why *why)
@@ -121,9 +121,16 @@ static trunk_t *message_of(struct pl_arena *a, const struct trunk_row *r)
 static struct trunk_row row_of(struct rpc_call *c, const trunk_t *t)
 {
 	return (struct trunk_row){
-		.id = t->id, .name = t->name, .outbound_uri = t->outbound_uri, .caller_id = t->caller_id, .enabled = t->enabled,
-		.sources = join(c->arena, t->source_addresses, t->n_source_addresses), .codecs = join(c->arena, t->codecs, t->n_codecs),
-		.max_channels = t->max_channels, .keepalive_ms = t->keepalive_ms, .revision = t->revision,
+		.id = t->id,
+		.name = t->name,
+		.outbound_uri = t->outbound_uri,
+		.caller_id = t->caller_id,
+		.enabled = t->enabled,
+		.sources = join(c->arena, t->source_addresses, t->n_source_addresses),
+		.codecs = join(c->arena, t->codecs, t->n_codecs),
+		.max_channels = t->max_channels,
+		.keepalive_ms = t->keepalive_ms,
+		.revision = t->revision,
 	};
 }
 
@@ -149,8 +156,10 @@ static enum pl_err check(const trunk_t *t, struct pl_why *why)
 		if (source_rule_make(t->source_addresses[i], &r, &reason) || bytes > SOURCES_BYTES)
 			return pl_why_field(why, PL_E_FORMAT, "trunk.source_addresses", "%s", reason.text);
 	}
-	if (!plain(t->outbound_uri, 255) || (*t->outbound_uri && strncasecmp(t->outbound_uri, "sip:", 4) && strncasecmp(t->outbound_uri, "sips:", 5)))
-		return pl_why_field(why, PL_E_FORMAT, "trunk.outbound_uri", "sip:host:port;transport=udp, at most 255 bytes");
+	if (!plain(t->outbound_uri, 255) ||
+	    (*t->outbound_uri && strncasecmp(t->outbound_uri, "sip:", 4) && strncasecmp(t->outbound_uri, "sips:", 5)))
+		return pl_why_field(why, PL_E_FORMAT, "trunk.outbound_uri",
+				    "sip:host:port;transport=udp, at most 255 bytes");
 	if (t->n_codecs > CODECS_MAX)
 		return pl_why_field(why, PL_E_FORMAT, "trunk.codecs", "at most %d", CODECS_MAX);
 	for (size_t i = 0; i < t->n_codecs; i++)
@@ -185,9 +194,16 @@ static int by_name(const void *a, const void *b)
 
 static trunk_t *live(struct pl_arena *a, const struct trunk *t)
 {
-	struct trunk_row r = { .id = t->id, .name = t->name, .outbound_uri = t->outbound_uri, .caller_id = t->caller_id,
-			       .enabled = t->enabled, .sources = t->sources, .codecs = t->codecs, .max_channels = t->max_channels,
-			       .keepalive_ms = t->keepalive_ms, .revision = t->revision };
+	struct trunk_row r = { .id = t->id,
+			       .name = t->name,
+			       .outbound_uri = t->outbound_uri,
+			       .caller_id = t->caller_id,
+			       .enabled = t->enabled,
+			       .sources = t->sources,
+			       .codecs = t->codecs,
+			       .max_channels = t->max_channels,
+			       .keepalive_ms = t->keepalive_ms,
+			       .revision = t->revision };
 	trunk_t *m = message_of(a, &r);
 	if (m) {
 		m->channels = t->channels;
@@ -274,15 +290,27 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	return err ? err : tell(c, db, gone, true, why);
 }
 
-static void create_trunk(struct rpc_call *c) { rpc_edit(c, create_job); }
-static void update_trunk(struct rpc_call *c) { rpc_edit(c, update_job); }
-static void delete_trunk(struct rpc_call *c) { rpc_edit(c, delete_job); }
+static void create_trunk(struct rpc_call *c)
+{
+	rpc_edit(c, create_job);
+}
+static void update_trunk(struct rpc_call *c)
+{
+	rpc_edit(c, update_job);
+}
+static void delete_trunk(struct rpc_call *c)
+{
+	rpc_edit(c, delete_job);
+}
 
 enum pl_err rpc_trunk_open(struct edge *e, struct pl_why *why)
 {
 	static const struct rpc_entry entries[] = {
-		{ "ListTrunks", list_trunks }, { "CreateTrunk", create_trunk }, { "UpdateTrunk", update_trunk },
-		{ "DeleteTrunk", delete_trunk }, { NULL, NULL },
+		{ "ListTrunks", list_trunks },
+		{ "CreateTrunk", create_trunk },
+		{ "UpdateTrunk", update_trunk },
+		{ "DeleteTrunk", delete_trunk },
+		{ NULL, NULL },
 	};
 	return rpc_serve(e->app->bus, &parley__telephony__v1__trunk_service__descriptor, entries, e, why);
 }

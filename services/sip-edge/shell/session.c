@@ -1,6 +1,6 @@
-/* Session timers (RFC 4028): a call whose BYE was lost ends. We refresh whenever the far side lets us: with UPDATE where it is
- * allowed, else with a re-INVITE of the SDP in force. A far side that knows no session timer is asked by OPTIONS inside the dialog:
- * 481 or silence ends the leg as well. */
+/* Session timers (RFC 4028): a call whose BYE was lost ends. We refresh whenever the far side lets us: with UPDATE
+ * where it is allowed, else with a re-INVITE of the SDP in force. A far side that knows no session timer is asked by
+ * OPTIONS inside the dialog: 481 or silence ends the leg as well. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,7 +86,8 @@ static int on_refresh_answer(void *arg, nta_outgoing_t *orq, const sip_t *sip)
 	nta_outgoing_destroy(orq);
 	if (status == 481 || status == 408) {
 		obs_add(l->edge->m.tx_timeouts, status == 408);
-		leg_event_if(l, LEG_EV_RE_DEAD, &(struct leg_input){ .status = status, .reason = "Session refresh failed" });
+		leg_event_if(l, LEG_EV_RE_DEAD,
+			     &(struct leg_input){ .status = status, .reason = "Session refresh failed" });
 	}
 	return 0;
 }
@@ -99,21 +100,24 @@ static void refresh(struct leg *l)
 	if (l->refresh_out || l->sm.state != LEG_UP)
 		return;
 	if (session && !update) {
-		leg_event_if(l, LEG_EV_OFFER, NULL);	/* same SDP again */
+		leg_event_if(l, LEG_EV_OFFER, NULL); /* same SDP again */
 		return;
 	}
-	l->refresh_out = update ? nta_outgoing_tcreate(l->dialog, on_refresh_answer, l, (url_string_t *)l->next_hop, SIP_METHOD_UPDATE,
-						       NULL, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
-						       SIPTAG_SUPPORTED_STR("timer"), TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)),
-						       SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END()) :
-				  nta_outgoing_tcreate(l->dialog, on_refresh_answer, l, (url_string_t *)l->next_hop, SIP_METHOD_OPTIONS,
-						       NULL, SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
+	l->refresh_out = update ? nta_outgoing_tcreate(l->dialog, on_refresh_answer, l, (url_string_t *)l->next_hop,
+						       SIP_METHOD_UPDATE, NULL,
+						       SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
+						       SIPTAG_SUPPORTED_STR("timer"),
+						       TAG_IF(session, SIPTAG_SESSION_EXPIRES_STR(session)),
+						       SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END())
+				: nta_outgoing_tcreate(l->dialog, on_refresh_answer, l, (url_string_t *)l->next_hop,
+						       SIP_METHOD_OPTIONS, NULL,
+						       SIPTAG_CONTACT(stack_contact(l->edge, l->stream)),
 						       SIPTAG_USER_AGENT_STR(USER_AGENT), TAG_END());
 }
 
 void session_due(struct leg *l)
 {
-	if (l->sm.state < LEG_UP || l->sm.state > LEG_RE_IN) {	/* not up (any more): nothing to keep */
+	if (l->sm.state < LEG_UP || l->sm.state > LEG_RE_IN) { /* not up (any more): nothing to keep */
 		if (l->sm.state < LEG_UP)
 			arm(l);
 		return;

@@ -1,5 +1,5 @@
-/* sofia-sip with our context types; the only place that includes it. Every callback context is a void pointer: one transaction
- * type serves legs, forks and keepalives. */
+/* sofia-sip with our context types; the only place that includes it. Every callback context is a void pointer: one
+ * transaction type serves legs, forks and keepalives. */
 #ifndef SIP_EDGE_SOFIA_H
 #define SIP_EDGE_SOFIA_H
 #define SU_ROOT_MAGIC_T void

@@ -1,10 +1,10 @@
 /* sofia-sip's agent and listeners, and the loop that turns both it and the Parley loop.
  *
- * su_root_step() alone would be simpler, but it asks the kernel for waits that are cut to whole milliseconds: with thousands of
- * transactions, whose timers end at every millisecond, it turns in circles until each is due (measured: 4 of 5 CPU seconds).
- * So the waiting is ours, on the epoll descriptor of su_root and that of the Parley loop, and sofia's timers are looked
- * at no more often than every TIMERS_MS; SIP's shortest is 200 ms. One turn handles what has come from both sides, and
- * what it has published goes out in one write. */
+ * su_root_step() alone would be simpler, but it asks the kernel for waits that are cut to whole milliseconds: with
+ * thousands of transactions, whose timers end at every millisecond, it turns in circles until each is due (measured: 4
+ * of 5 CPU seconds). So the waiting is ours, on the epoll descriptor of su_root and that of the Parley loop, and
+ * sofia's timers are looked at no more often than every TIMERS_MS; SIP's shortest is 200 ms. One turn handles what has
+ * come from both sides, and what it has published goes out in one write. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 #include "trace.h"
 
 #define TIMERS_MS 10
-#define STEPS_MAX 16	/* of su_root in one turn; each takes up to 4 sockets */
+#define STEPS_MAX 16 /* of su_root in one turn; each takes up to 4 sockets */
 #define FDS_MAX 4096
 
 /* Bit per open eventpoll descriptor below FDS_MAX. */
@@ -28,8 +28,8 @@ static void eventpolls(uint8_t bits[FDS_MAX / 8])
 	while (d && (f = readdir(d))) {
 		char target[64] = "";
 		int fd = atoi(f->d_name);
-		if (*f->d_name != '.' && readlinkat(dirfd(d), f->d_name, target, sizeof target - 1) > 0 && fd < FDS_MAX &&
-		    strstr(target, "[eventpoll]"))
+		if (*f->d_name != '.' && readlinkat(dirfd(d), f->d_name, target, sizeof target - 1) > 0 &&
+		    fd < FDS_MAX && strstr(target, "[eventpoll]"))
 			bits[fd / 8] |= (uint8_t)(1u << (fd % 8));
 	}
 	if (d)
@@ -50,7 +50,8 @@ static enum pl_err root_open(struct edge *e, struct pl_why *why)
 	for (int fd = 0; fd < FDS_MAX; fd++)
 		if ((after[fd / 8] & ~before[fd / 8]) >> (fd % 8) & 1)
 			e->root_fd = fd;
-	return e->root_fd >= 0 ? PL_OK : pl_why_set(why, PL_E_INTERNAL, "su_root has no epoll descriptor (SU_PORT set?)");
+	return e->root_fd >= 0 ? PL_OK
+			       : pl_why_set(why, PL_E_INTERNAL, "su_root has no epoll descriptor (SU_PORT set?)");
 }
 
 void stack_run(struct edge *e)
@@ -58,7 +59,8 @@ void stack_run(struct edge *e)
 	struct pl_loop *l = e->app->loop;
 	pl_loop_turn(l);
 	while (!e->stopping) {
-		struct pollfd fds[2] = { { .fd = e->root_fd, .events = POLLIN }, { .fd = pl_loop_backend_fd(l), .events = POLLIN } };
+		struct pollfd fds[2] = { { .fd = e->root_fd, .events = POLLIN },
+					 { .fd = pl_loop_backend_fd(l), .events = POLLIN } };
 		int ms = pl_loop_backend_timeout_ms(l);
 		poll(fds, 2, ms < 0 || ms > TIMERS_MS ? TIMERS_MS : ms);
 		for (int i = 0; i < STEPS_MAX && su_root_step(e->root, 0) == 0; i++)
@@ -96,6 +98,10 @@ static enum pl_err contacts_make(struct edge *e, struct pl_why *why)
 {
 	char host[80], text[160];
 	const struct edge_cfg *c = e->cfg;
+	/* sofia would bind every interface by itself and look for a phone's connection on the first one only. */
+	if (pl_streq(c->sip_address, "0.0.0.0") || pl_streq(c->sip_address, "::"))
+		return pl_why_field(why, PL_E_FORMAT, "sip-address", "one address of this host, not %s",
+				    c->sip_address);
 	bracketed(pl_empty(c->public_address) ? c->sip_address : c->public_address, host, sizeof host);
 	snprintf(e->host, sizeof e->host, "%s:%" PRId64, host, c->sip_port);
 	static const char *const params[2] = { "", ";transport=tcp" };
@@ -110,11 +116,12 @@ static enum pl_err contacts_make(struct edge *e, struct pl_why *why)
 
 static enum pl_err agent_open(struct edge *e, struct pl_why *why)
 {
-	/* UA: the stack matches dialogs, repeats our 2xx until the ACK, and repeats the ACK. Messages of requests outside a dialog come
-	 * to dispatch() before anything is allocated for them. */
+	/* UA: the stack matches dialogs, repeats our 2xx until the ACK, and repeats the ACK. Messages of requests
+	 * outside a dialog come to dispatch() before anything is allocated for them. */
 	e->agent = nta_agent_create(e->root, (url_string_t *)-1, dispatch, e, NTATAG_UA(1), NTATAG_MERGE_482(1),
-				    NTATAG_SERVER_RPORT(1), NTATAG_CANCEL_487(1), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0),
-				    NTATAG_TIMEOUT_408(1), NTATAG_MAXSIZE(65536), NTATAG_PRELOAD(1024), NTATAG_UDP_MTU(65535), TAG_END());
+				    NTATAG_SERVER_RPORT(1), NTATAG_CANCEL_487(1), NTATAG_USE_NAPTR(0),
+				    NTATAG_USE_SRV(0), NTATAG_TIMEOUT_408(1), NTATAG_MAXSIZE(65536),
+				    NTATAG_PRELOAD(1024), NTATAG_UDP_MTU(65535), TAG_END());
 	return e->agent ? PL_OK : pl_why_set(why, PL_E_NOMEM, "nta_agent_create failed");
 }
 
@@ -170,7 +177,9 @@ void peer_of(struct edge *e, msg_t *msg, struct peer *ret)
 	bracketed(text, ret->host, sizeof ret->host);
 	bool tls = tp && tport_has_tls(tp);
 	snprintf(ret->uri, sizeof ret->uri, "%s:%s:%u;transport=%s", tls ? "sips" : "sip", ret->host, ret->port,
-		 tls ? "tls" : ret->stream ? "tcp" : "udp");
+		 tls           ? "tls"
+		 : ret->stream ? "tcp"
+			       : "udp");
 }
 
 const sip_contact_t *stack_contact(const struct edge *e, bool stream)

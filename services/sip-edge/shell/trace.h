@@ -1,5 +1,5 @@
-/** SIP messages in the log (--sip-trace, level debug), and the stack's own warnings. Digits of numbers and everything in
- *  Authorization headers are masked. */
+/** SIP messages in the log (--sip-trace, level debug), and the stack's own warnings. Digits of numbers and everything
+ * in Authorization headers are masked. */
 #ifndef SIP_EDGE_TRACE_H
 #define SIP_EDGE_TRACE_H
 struct edge;

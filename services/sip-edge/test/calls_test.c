@@ -146,9 +146,11 @@ START_TEST(a_repeated_invite_makes_no_second_call_and_gets_the_last_answer)
 	d.cseq = 0;
 	char branch[64];
 	pl_strlcpy(branch, d.branch, sizeof branch);
-	ua_send(carrier, "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\n"
-		"Call-ID: %s\r\nCSeq: 1 INVITE\r\nContact: <sip:ua@127.0.0.1:%d>\r\nContent-Length: 0\r\n\r\n", d.target, carrier->port, branch,
-		d.local, d.remote, d.call_id, carrier->port);
+	ua_send(carrier,
+		"INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: "
+		"%s\r\nTo: %s\r\n"
+		"Call-ID: %s\r\nCSeq: 1 INVITE\r\nContact: <sip:ua@127.0.0.1:%d>\r\nContent-Length: 0\r\n\r\n",
+		d.target, carrier->port, branch, d.local, d.remote, d.call_id, carrier->port);
 	ua_want(carrier, "SIP/2.0 180");
 	ck_assert_int_eq(rig.n_incoming, n);
 	d.cseq = 1;
@@ -179,7 +181,7 @@ START_TEST(re_invites_go_both_ways)
 }
 END_TEST
 
-START_TEST(offers_that_cross_get_491_and_ours_is_repeated)	/* RFC 3261 14.1 */
+START_TEST(offers_that_cross_get_491_and_ours_is_repeated) /* RFC 3261 14.1 */
 {
 	struct dlg d = call_up(), theirs;
 	rig_reinvite(rig.leg, sdp_b);
@@ -222,8 +224,11 @@ START_TEST(keys_by_info_and_a_refer_reach_the_owner)
 	struct dlg d = call_up();
 	pl_strlcpy(d.extra, "Content-Type: application/dtmf-relay\r\n", sizeof d.extra);
 	d.cseq++;
-	ua_send(carrier, "INFO %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKinfo%d;rport\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
-		"Max-Forwards: 70\r\nCSeq: %u INFO\r\nContent-Type: application/dtmf-relay\r\nContent-Length: 24\r\n\r\nSignal=#\r\nDuration=160\r\n",
+	ua_send(carrier,
+		"INFO %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKinfo%d;rport\r\nFrom: %s\r\nTo: "
+		"%s\r\nCall-ID: %s\r\n"
+		"Max-Forwards: 70\r\nCSeq: %u INFO\r\nContent-Type: application/dtmf-relay\r\nContent-Length: "
+		"24\r\n\r\nSignal=#\r\nDuration=160\r\n",
 		d.target, carrier->port, carrier->port, d.local, d.remote, d.call_id, d.cseq);
 	ua_want(carrier, "SIP/2.0 200");
 	ck_assert_str_eq(rig_event(rig.leg, KIND(DIGITS))->digits, "#");
@@ -241,7 +246,7 @@ START_TEST(keys_by_info_and_a_refer_reach_the_owner)
 }
 END_TEST
 
-START_TEST(hanging_up_before_the_ack_waits_for_it)	/* RFC 3261 15 */
+START_TEST(hanging_up_before_the_ack_waits_for_it) /* RFC 3261 15 */
 {
 	struct dlg d = { 0 };
 	int n = rig.n_incoming + 1;
@@ -276,7 +281,7 @@ START_TEST(a_dial_rings_is_answered_and_ends_from_either_side)
 		dlg_reply(&d, 200, "OK", sdp_b);
 		ua_want(far, "ACK ");
 		ck_assert_str_eq(rig_event(leg, KIND(ANSWERED))->sdp, sdp_b);
-		dlg_reply(&d, 200, "OK", sdp_b);	/* our ACK was lost */
+		dlg_reply(&d, 200, "OK", sdp_b); /* our ACK was lost */
 		ua_want(far, "ACK ");
 		if (remote) {
 			bye_and_ok(&d);
@@ -334,7 +339,7 @@ START_TEST(ringing_too_long_is_cancelled_and_ends_with_408)
 }
 END_TEST
 
-START_TEST(no_cancel_before_a_1xx_and_a_2xx_that_crosses_it_gets_ack_and_bye)	/* RFC 3261 9.1, 13.2.2.4 */
+START_TEST(no_cancel_before_a_1xx_and_a_2xx_that_crosses_it_gets_ack_and_bye) /* RFC 3261 9.1, 13.2.2.4 */
 {
 	struct ua *far = ua_new(false, false);
 	char leg[PL_ID_LEN], uri[96];
@@ -345,7 +350,7 @@ START_TEST(no_cancel_before_a_1xx_and_a_2xx_that_crosses_it_gets_ack_and_bye)	/*
 	dlg_incoming(&d, far);
 	rig_hangup(leg, 0);
 	rig_event(leg, KIND(ENDED));
-	ua_want(far, "INVITE ");	/* repeated, not cancelled */
+	ua_want(far, "INVITE "); /* repeated, not cancelled */
 	dlg_reply(&d, 180, "Ringing", NULL);
 	ua_want(far, "CANCEL ");
 	struct dlg c = d;
@@ -425,7 +430,7 @@ START_TEST(calls_work_over_tcp)
 	dlg_ack(&d);
 	rig_event(rig.leg, KIND(ANSWERED));
 	rig_hangup(rig.leg, 0);
-	ua_want(phone, "BYE ");	/* on the same connection */
+	ua_want(phone, "BYE "); /* on the same connection */
 	dlg_mark(&d);
 	dlg_reply(&d, 200, "OK", NULL);
 	rig_dial(leg, NULL, id, 20000);
@@ -445,8 +450,8 @@ START_TEST(an_adopting_owner_hears_the_state_and_then_commands)
 	struct dlg d = call_up();
 	char leg[PL_ID_LEN];
 	pl_strlcpy(leg, rig.leg, sizeof leg);
-	rig_adopt(leg, "cc-2");		/* hears node.cc-2.LegEvents: not us */
-	rig_hangup(leg, 0);		/* cc-1 has lost it */
+	rig_adopt(leg, "cc-2"); /* hears node.cc-2.LegEvents: not us */
+	rig_hangup(leg, 0);     /* cc-1 has lost it */
 	rig_adopt(leg, "cc-1");
 	const struct rig_event *e = rig_event(leg, KIND(STATE));
 	ck_assert_int_eq(e->state, PARLEY__TELEPHONY__V1__LEG_STATE__LEG_STATE_UP);
@@ -489,8 +494,10 @@ START_TEST(garbage_is_survived)
 	ua_send(stranger, "\r\n\r\n");
 	ua_send(stranger, "HELLO\r\n\r\n");
 	ua_send(stranger, "INVITE sip:x SIP/2.0\r\n\r\n");
-	ua_send(stranger, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n\r\n");
-	ua_send(stranger, "ACK sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: q\r\nCSeq: 1 ACK\r\n\r\n");
+	ua_send(stranger, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+			  "<sip:a@b>;tag=2\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\n\r\n");
+	ua_send(stranger, "ACK sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: "
+			  "<sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: q\r\nCSeq: 1 ACK\r\n\r\n");
 	struct dlg d = call_up();
 	bye_and_ok(&d);
 	ua_free(stranger);
@@ -536,7 +543,7 @@ int main(void)
 	tcase_add_test(end, sip_edge_ends_well);
 	suite_add_tcase(s, end);
 	SRunner *r = srunner_create(s);
-	srunner_set_fork_status(r, CK_NOFORK);	/* one edge for all of them */
+	srunner_set_fork_status(r, CK_NOFORK); /* one edge for all of them */
 	srunner_run_all(r, CK_ENV);
 	int failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -6,13 +6,13 @@
 #include <check.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int errors = -1;	/* what SIPp says */
+static int errors = -1; /* what SIPp says */
 
 static pid_t sipp(const char *const *argv)
 {
@@ -38,7 +38,9 @@ static bool ended(void *arg)
 /* Somebody has bound the UDP port. */
 static bool taken(void *arg)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)*(int *)arg), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t) * (int *)arg),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool in_use = bind(fd, (struct sockaddr *)&a, sizeof a) != 0;
 	close(fd);
@@ -71,8 +73,10 @@ static int run(int calls, int rate)
 	snprintf(timeout, sizeof timeout, "%ds", calls / rate + 60);
 	snprintf(rig.far, sizeof rig.far, "sip:m0@127.0.0.1:%d", uas_port);
 	const char *uas[] = { "sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", far_port, "-nostdin", NULL };
-	const char *uac[] = { "sipp", "-sn", "uac", "-s", "100", "-i", "127.0.0.1", "-p", port, "-m", m, "-r", r, "-l", "5000", "-d", "200", "-nostdin",
-			      "-timeout", timeout, target, NULL };
+	const char *uac[] = {
+		"sipp", "-sn", "uac", "-s",   "100", "-i",  "127.0.0.1", "-p",       port,    "-m",   m,
+		"-r",   r,     "-l",  "5000", "-d",  "200", "-nostdin",  "-timeout", timeout, target, NULL
+	};
 	pid_t far = sipp(uas);
 	ck_assert(rig_until(taken, &uas_port));
 	pid_t near = sipp(uac);
@@ -94,7 +98,7 @@ START_TEST(a_thousand_calls_leave_no_leg_and_no_memory)
 		ck_assert_int_eq(sscanf(size, "%d %d", &calls, &rate), 2);
 	rig_open(NULL);
 	rig.policy = RIG_BRIDGE;
-	ck_assert_int_eq(run(200, 50), 0);	/* pools and tables have their size after this */
+	ck_assert_int_eq(run(200, 50), 0); /* pools and tables have their size after this */
 	long before = rig_edge_rss_kb();
 	double cpu = rig_edge_cpu_s();
 	int incoming = rig.n_incoming;
@@ -107,13 +111,15 @@ START_TEST(a_thousand_calls_leave_no_leg_and_no_memory)
 	for (int64_t end = pl_mono_us() + 50 * PL_US_PER_S; pl_mono_us() < end;)
 		rig_turn();
 	long after = rig_edge_rss_kb();
-	printf("%d two-leg calls at %d/s: %.3f CPU-s per 1000 (sip-edge alone), RSS %ld kB before, %ld at the end, %ld after 50 s\n",
+	printf("%d two-leg calls at %d/s: %.3f CPU-s per 1000 (sip-edge alone), RSS %ld kB before, %ld at the end, %ld "
+	       "after 50 s\n",
 	       calls, rate, cpu * 1000 / calls, before, peak, after);
 	ck_assert_int_eq(run(200, 50), 0);
 	long again = rig_edge_rss_kb();
-#ifndef __SANITIZE_ADDRESS__	/* which keeps freed memory on purpose */
+#ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory on purpose */
 	ck_assert_msg(again <= peak + 2048, "grew from %ld to %ld kB", peak, again);
-	ck_assert_msg(after <= before + (peak - before) / 2, "%ld kB of %ld were not given back", after - before, peak - before);
+	ck_assert_msg(after <= before + (peak - before) / 2, "%ld kB of %ld were not given back", after - before,
+		      peak - before);
 #else
 	(void)again;
 	(void)after;

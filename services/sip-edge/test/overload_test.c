@@ -9,7 +9,8 @@ static struct ua *carrier;
 
 static void setup(void)
 {
-	rig_open((const char *const[]){ "--max-legs=2", "--calls-per-s=10", "--calls-burst=4", "--orphan-s=3", "--session-expires-s=90", NULL });
+	rig_open((const char *const[]){ "--max-legs=2", "--calls-per-s=10", "--calls-burst=4", "--orphan-s=3",
+					"--session-expires-s=90", NULL });
 	rig.policy = RIG_WAIT;
 	carrier = ua_new(true, false);
 }
@@ -105,7 +106,7 @@ START_TEST(a_leg_its_owner_does_not_list_is_hung_up)
 	while (!rig_has_event(rig.leg, KIND(ENDED)) && pl_mono_us() - begin < 60 * PL_US_PER_S)
 		rig_turn();
 	ck_assert(rig_has_event(rig.leg, KIND(ENDED)));
-	ck_assert_int_gt(pl_mono_us() - begin, 15 * PL_US_PER_S);	/* not on the first round */
+	ck_assert_int_gt(pl_mono_us() - begin, 15 * PL_US_PER_S); /* not on the first round */
 	ua_want(carrier, "BYE ");
 	dlg_mark(&d);
 	dlg_reply(&d, 200, "OK", NULL);
@@ -113,7 +114,7 @@ START_TEST(a_leg_its_owner_does_not_list_is_hung_up)
 }
 END_TEST
 
-START_TEST(a_caller_who_never_acknowledges_gets_bye)	/* RFC 3261 13.3.1.4: after 64*T1 = 32 s */
+START_TEST(a_caller_who_never_acknowledges_gets_bye) /* RFC 3261 13.3.1.4: after 64*T1 = 32 s */
 {
 	struct dlg d = call_up();
 	int64_t begin = pl_mono_us();
@@ -131,7 +132,7 @@ START_TEST(a_caller_who_never_acknowledges_gets_bye)	/* RFC 3261 13.3.1.4: after
 }
 END_TEST
 
-START_TEST(the_session_timer_finds_a_far_side_that_forgot_the_call)	/* RFC 4028; its BYE was lost */
+START_TEST(the_session_timer_finds_a_far_side_that_forgot_the_call) /* RFC 4028; its BYE was lost */
 {
 	struct dlg d = call_up();
 	dlg_ack(&d);
@@ -139,7 +140,7 @@ START_TEST(the_session_timer_finds_a_far_side_that_forgot_the_call)	/* RFC 4028;
 	int64_t begin = pl_mono_us();
 	while (strncmp(carrier->msg, "OPTIONS ", 8) && pl_mono_us() - begin < 70 * PL_US_PER_S)
 		ua_quiet(carrier, 50);
-	ck_assert_int_ge(pl_mono_us() - begin, 40 * PL_US_PER_S);	/* half of --session-expires-s */
+	ck_assert_int_ge(pl_mono_us() - begin, 40 * PL_US_PER_S); /* half of --session-expires-s */
 	dlg_mark(&d);
 	dlg_reply(&d, 481, "Call Does Not Exist", NULL);
 	const struct rig_event *e = rig_event(rig.leg, KIND(ENDED));
@@ -157,7 +158,7 @@ START_TEST(a_leg_whose_owner_died_ends_unless_somebody_adopts_it)
 	struct dlg d = call_up();
 	dlg_ack(&d);
 	rig_event(rig.leg, KIND(ANSWERED));
-	rig_adopt(rig.leg, "cc-gone");	/* an owner that no heartbeat knows */
+	rig_adopt(rig.leg, "cc-gone"); /* an owner that no heartbeat knows */
 	int64_t begin = pl_mono_us();
 	while (strncmp(carrier->msg, "BYE ", 4) && pl_mono_us() - begin < 60 * PL_US_PER_S)
 		ua_quiet(carrier, 50);

@@ -13,7 +13,8 @@ static struct ua *u;
 
 static void setup(void)
 {
-	rig_open((const char *const[]){ "--register-min-s=2", "--ban-points=60", "--ban-s=2", NULL });
+	rig_open((const char *const[]){ "--register-min-s=2", "--ban-points=60", "--ban-s=2", "--sip-trace=true",
+					"--log-level=debug", NULL });
 	u = ua_new(false, false);
 }
 
@@ -76,7 +77,21 @@ START_TEST(phones_register_with_md5_and_with_sha_256_and_the_ledger_hears_it)
 	ck_assert_int_eq(ua_register(u, "anna", "correct horse", "MD5", 0), 200);
 	ck_assert_str_eq(ua_header(u, "Contact"), "");
 	wait_count(&rig.n_unregistered, down + 1);
-	ck_assert_int_eq(rig.n_registered, up + 1);	/* a renewal is no news */
+	ck_assert_int_eq(rig.n_registered, up + 1); /* a renewal is no news */
+}
+END_TEST
+
+START_TEST(the_trace_shows_messages_without_secrets_or_whole_numbers)
+{
+	char id[PL_ID_LEN];
+	rig_phone("39347123456", "correct horse", id);
+	ck_assert_int_eq(ua_register(u, "39347123456", "correct horse", "MD5", 60), 200);
+	const char *log = rig_log();
+	ck_assert_ptr_nonnull(strstr(log, "sip.trace"));
+	ck_assert_ptr_nonnull(strstr(log, "REGISTER sip:"));
+	ck_assert_ptr_nonnull(strstr(log, "sip:39*******56@"));
+	ck_assert_ptr_null(strstr(log, "39347123456"));
+	ck_assert_ptr_null(strstr(log, "response="));
 }
 END_TEST
 
@@ -97,7 +112,9 @@ START_TEST(too_brief_gets_423_and_another_persons_number_403)
 	rig_phone("clara", "correct horse", id);
 	ck_assert_int_eq(ua_register(u, "clara", "correct horse", "MD5", 1), 423);
 	ck_assert_str_eq(ua_header(u, "Min-Expires"), "2");
-	struct dlg d = { .ua = u, .call_id = "other", .local = "<sip:anna@127.0.0.1>;tag=1", .remote = "<sip:anna@127.0.0.1>" };
+	struct dlg d = {
+		.ua = u, .call_id = "other", .local = "<sip:anna@127.0.0.1>;tag=1", .remote = "<sip:anna@127.0.0.1>"
+	};
 	char auth[900];
 	snprintf(d.target, sizeof d.target, "sip:127.0.0.1:%d", rig.sip_port);
 	dlg_request(&d, "REGISTER", NULL);
@@ -116,7 +133,9 @@ START_TEST(a_used_nonce_is_stale_and_unknown_users_look_like_wrong_passwords)
 	ck_assert_int_eq(ua_register(u, "dora", "wrong password", "MD5", 60), 401);
 	ck_assert_ptr_null(strstr(ua_header(u, "WWW-Authenticate"), "stale"));
 	ck_assert_int_eq(ua_register(u, "nobody-here", "wrong password", "SHA-256", 60), 401);
-	struct dlg d = { .ua = u, .call_id = "dora-1", .local = "<sip:dora@127.0.0.1>;tag=1", .remote = "<sip:dora@127.0.0.1>" };
+	struct dlg d = {
+		.ua = u, .call_id = "dora-1", .local = "<sip:dora@127.0.0.1>;tag=1", .remote = "<sip:dora@127.0.0.1>"
+	};
 	snprintf(d.target, sizeof d.target, "sip:127.0.0.1:%d", rig.sip_port);
 	dlg_request(&d, "REGISTER", NULL);
 	ua_want(u, "SIP/2.0 401");
@@ -124,7 +143,7 @@ START_TEST(a_used_nonce_is_stale_and_unknown_users_look_like_wrong_passwords)
 	pl_strlcpy(d.extra, auth, sizeof d.extra);
 	dlg_request(&d, "REGISTER", NULL);
 	ua_want(u, "SIP/2.0 200");
-	dlg_request(&d, "REGISTER", NULL);	/* replayed by somebody who listened */
+	dlg_request(&d, "REGISTER", NULL); /* replayed by somebody who listened */
 	ua_want(u, "SIP/2.0 401");
 	ck_assert_ptr_nonnull(strstr(ua_header(u, "WWW-Authenticate"), "stale=true"));
 }
@@ -142,10 +161,11 @@ START_TEST(redis_wiped_is_filled_again_and_a_new_edge_knows_the_phones)
 	freeReplyObject(redisCommand(c, "FLUSHALL"));
 	redisFree(c);
 	ck_assert_msg(rig_until(redis_got, (char *)"ella"), "not written again");
-	tk_kill(rig.edge);	/* kill -9: the next one reads Redis */
+	tk_kill(rig.edge); /* kill -9: the next one reads Redis */
 	tk_start(rig.edge);
 	const Parley__Telephony__V1__Phone *p = NULL;
-	for (int64_t end = pl_mono_us() + LIMIT_S * PL_US_PER_S; (!p || !p->registered) && pl_mono_us() < end; rig_turn())
+	for (int64_t end = pl_mono_us() + LIMIT_S * PL_US_PER_S; (!p || !p->registered) && pl_mono_us() < end;
+	     rig_turn())
 		p = get("ella", "admin u s");
 	ck_assert(p && p->registered);
 }
@@ -238,7 +258,8 @@ START_TEST(trunks_are_listed_changed_and_refused)
 	dlg_invite(&a, carrier, "100", sdp_a);
 	rig_wait_incoming(n);
 	ck_assert_int_eq(rig_rpc(TRUNKS, "ListTrunks", "supervisor u s", &lq.base, &out), PL_OK);
-	ck_assert_uint_eq(((const Parley__Telephony__V1__ListTrunksResponse *)(const void *)out)->trunks[0]->channels, 1);
+	ck_assert_uint_eq(((const Parley__Telephony__V1__ListTrunksResponse *)(const void *)out)->trunks[0]->channels,
+			  1);
 	dlg_invite(&b, carrier, "101", sdp_a);
 	ua_want(carrier, "SIP/2.0 503");
 	dlg_ack_fail(&b);
@@ -254,7 +275,9 @@ START_TEST(guessing_passwords_ends_in_silence_for_a_while)
 {
 	char id[PL_ID_LEN];
 	rig_phone("hans", "correct horse", id);
-	struct dlg d = { .ua = u, .call_id = "guess", .local = "<sip:hans@127.0.0.1>;tag=1", .remote = "<sip:hans@127.0.0.1>" };
+	struct dlg d = {
+		.ua = u, .call_id = "guess", .local = "<sip:hans@127.0.0.1>;tag=1", .remote = "<sip:hans@127.0.0.1>"
+	};
 	char auth[900];
 	bool banned = false;
 	snprintf(d.target, sizeof d.target, "sip:127.0.0.1:%d", rig.sip_port);
@@ -277,7 +300,9 @@ START_TEST(guessing_passwords_ends_in_silence_for_a_while)
 	ck_assert(rig_metric("parley_sip_edge_banned_dropped_total") > 0);
 	/* The carrier at the same address goes on, and the ban ends. */
 	struct ua *carrier = ua_new(true, false);
-	struct dlg c = { .ua = carrier, .call_id = "opt", .local = "<sip:x@127.0.0.1>;tag=1", .remote = "<sip:127.0.0.1>" };
+	struct dlg c = {
+		.ua = carrier, .call_id = "opt", .local = "<sip:x@127.0.0.1>;tag=1", .remote = "<sip:127.0.0.1>"
+	};
 	pl_strlcpy(c.target, d.target, sizeof c.target);
 	dlg_request(&c, "OPTIONS", NULL);
 	ua_want(carrier, "SIP/2.0 200");
@@ -306,6 +331,7 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 #define T(name) tcase_add_test(c, name)
 	T(phones_register_with_md5_and_with_sha_256_and_the_ledger_hears_it);
+	T(the_trace_shows_messages_without_secrets_or_whole_numbers);
 	T(a_binding_that_is_not_renewed_expires);
 	T(too_brief_gets_423_and_another_persons_number_403);
 	T(a_used_nonce_is_stale_and_unknown_users_look_like_wrong_passwords);

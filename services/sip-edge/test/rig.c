@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <parley/loop.h>
 #include <parley/obs.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <arpa/inet.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -29,7 +29,10 @@ static void legs_command(const char *leg, command_t *c)
 
 /* --- two legs that live and die together --- */
 
-struct pair { UT_hash_handle hh_in, hh_out; char in[PL_ID_LEN], out[PL_ID_LEN]; };
+struct pair {
+	UT_hash_handle hh_in, hh_out;
+	char in[PL_ID_LEN], out[PL_ID_LEN];
+};
 static struct pair *by_in, *by_out;
 
 static void bridge(const char *leg)
@@ -94,7 +97,9 @@ static void on_event(void *arg, const struct bus_msg *m)
 {
 	struct pl_why why;
 	ProtobufCMessage *pm;
-	ck_assert_int_eq(rpc_unpack(&parley__telephony__v1__leg_event__descriptor, m->data, m->len, pl_loop_tmp(rig.loop), &pm, &why), PL_OK);
+	ck_assert_int_eq(rpc_unpack(&parley__telephony__v1__leg_event__descriptor, m->data, m->len,
+				    pl_loop_tmp(rig.loop), &pm, &why),
+			 PL_OK);
 	const Parley__Telephony__V1__LegEvent *e = (const void *)pm;
 	rig.n_ended += e->kind == KIND(ENDED);
 	if (rig.policy == RIG_BRIDGE) {
@@ -104,7 +109,9 @@ static void on_event(void *arg, const struct bus_msg *m)
 	if (rig.n_events == EVENTS_MAX)
 		return;
 	struct rig_event *r = &rig.events[rig.n_events++];
-	*r = (struct rig_event){ .kind = e->kind, .state = e->state, .status = e->status, .seq = e->seq, .by_remote = e->by_remote };
+	*r = (struct rig_event){
+		.kind = e->kind, .state = e->state, .status = e->status, .seq = e->seq, .by_remote = e->by_remote
+	};
 	pl_strlcpy(r->leg, e->leg_id, sizeof r->leg);
 	pl_strlcpy(r->sdp, e->sdp, sizeof r->sdp);
 	pl_strlcpy(r->reason, e->reason, sizeof r->reason);
@@ -124,7 +131,9 @@ static void on_audit(void *arg, const struct bus_msg *m)
 {
 	struct pl_why why;
 	ProtobufCMessage *pm;
-	ck_assert_int_eq(rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, m->data, m->len, pl_loop_tmp(rig.loop), &pm, &why), PL_OK);
+	ck_assert_int_eq(rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, m->data, m->len,
+				    pl_loop_tmp(rig.loop), &pm, &why),
+			 PL_OK);
 	Parley__Telephony__V1__LegAudit *a = (void *)pm;
 	a->node = (char *)"cc-1";
 	if (rig.list_nothing)
@@ -158,7 +167,9 @@ bool rig_until(bool (*done)(void *arg), void *arg)
 static char page[262144];
 static bool http_get(const char *path)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)rig.health_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)rig.health_port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	size_t n = 0;
 	bool ok = false;
@@ -222,9 +233,13 @@ static void bus_start(void)
 	struct pl_why why = { 0 };
 	ck_assert_int_eq(pl_loop_new(&rig.loop, &why), PL_OK);
 	ck_assert_int_eq(obs_new(&rig.obs, rig.loop, "call-control", "cc-1", &why), PL_OK);
-	struct bus_cfg c = { .url = tk_url(rig.nats), .service = "call-control", .node = "cc-1", .connect_wait_ms = 20000 };
+	struct bus_cfg c = {
+		.url = tk_url(rig.nats), .service = "call-control", .node = "cc-1", .connect_wait_ms = 20000
+	};
 	ck_assert_msg(bus_open(&rig.bus, rig.loop, rig.obs, &c, &why) == PL_OK, "%s", why.text);
-	ck_assert_int_eq(rpc_serve(rig.bus, &parley__telephony__v1__leg_internal_service__descriptor, incoming_entries, NULL, &why), PL_OK);
+	ck_assert_int_eq(rpc_serve(rig.bus, &parley__telephony__v1__leg_internal_service__descriptor, incoming_entries,
+				   NULL, &why),
+			 PL_OK);
 	struct bus_sub *s;
 	ck_assert_int_eq(bus_subscribe(&s, rig.bus, "node.cc-1.LegEvents", NULL, on_event, NULL, &why), PL_OK);
 	ck_assert_int_eq(bus_subscribe(&s, rig.bus, "node.cc-1.LegAudit", NULL, on_audit, NULL, &why), PL_OK);
@@ -235,8 +250,8 @@ static void bus_start(void)
 static void edge_start(const char *const *options)
 {
 	char node[] = "--node=edge-1", nats[128], redis[128], dsn[256], sip[64], health[64], sql[512];
-	const char *argv[24] = { SIP_EDGE_BIN, node, nats, redis, dsn, sip, health, sql, "--pg-conns=2", "--log-level=info" };
-	int n = 10;
+	const char *argv[24] = { SIP_EDGE_BIN, node, nats, redis, dsn, sip, health, sql, "--pg-conns=2" };
+	int n = 9;
 	rig.sip_port = tk_free_port();
 	rig.health_port = tk_free_port();
 	snprintf(nats, sizeof nats, "--nats-url=%s", tk_url(rig.nats));
@@ -268,8 +283,11 @@ static void trunk_make(void)
 	}
 	t.outbound_uri = (char *)"sip:127.0.0.1:20099";
 	q.trunk = &t;
-	ck_assert_int_eq(rig_rpc(&parley__telephony__v1__trunk_service__descriptor, "CreateTrunk", "admin u s", &q.base, &out), PL_OK);
-	pl_strlcpy(rig.trunk_id, ((const Parley__Telephony__V1__CreateTrunkResponse *)(const void *)out)->trunk->id, sizeof rig.trunk_id);
+	ck_assert_int_eq(
+		rig_rpc(&parley__telephony__v1__trunk_service__descriptor, "CreateTrunk", "admin u s", &q.base, &out),
+		PL_OK);
+	pl_strlcpy(rig.trunk_id, ((const Parley__Telephony__V1__CreateTrunkResponse *)(const void *)out)->trunk->id,
+		   sizeof rig.trunk_id);
 }
 
 void rig_open(const char *const *options)
@@ -285,20 +303,20 @@ void rig_open(const char *const *options)
 	trunk_make();
 }
 
-/* The end of what sip-edge wrote: a sanitizer's report. */
-static void log_show(void)
+const char *rig_log(void)
 {
-	char path[128], text[16384];
+	static char text[65536];
+	char path[128];
 	snprintf(path, sizeof path, "%s/log", tk_dir(rig.edge));
 	FILE *f = fopen(path, "r");
 	if (!f)
-		return;
+		return "";
 	fseek(f, 0, SEEK_END);
-	long n = ftell(f);
-	fseek(f, n > (long)sizeof text ? n - (long)sizeof text : 0, SEEK_SET);
-	size_t k = fread(text, 1, sizeof text, f);
-	fprintf(stderr, "%.*s\n", (int)k, text);
+	long n = ftell(f), most = (long)sizeof text - 1;
+	fseek(f, n > most ? n - most : 0, SEEK_SET);
+	text[fread(text, 1, (size_t)most, f)] = 0;
 	fclose(f);
+	return text;
 }
 
 void rig_close(void)
@@ -307,7 +325,7 @@ void rig_close(void)
 		return;
 	int status = tk_stop(rig.edge);
 	if (status)
-		log_show();
+		fprintf(stderr, "%s\n", rig_log()); /* a sanitizer's report */
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "sip-edge ended with %x", (unsigned)status);
 	while (rig.n_unanswered)
 		rpc_fail(rig.unanswered[--rig.n_unanswered], PL_E_TIMEOUT, NULL);
@@ -344,7 +362,8 @@ const struct rig_event *rig_event(const char *leg, int kind)
 			}
 		}
 		const struct rig_event *last = rig.n_events ? &rig.events[rig.n_events - 1] : &(struct rig_event){ 0 };
-		ck_assert_msg(pl_mono_us() < end, "no event of kind %d for leg %s; the last one was kind %d, status %u, %s, for %s", kind,
+		ck_assert_msg(pl_mono_us() < end,
+			      "no event of kind %d for leg %s; the last one was kind %d, status %u, %s, for %s", kind,
 			      leg ? leg : "(any)", last->kind, last->status, last->reason, last->leg);
 		rig_turn();
 	}
@@ -438,7 +457,8 @@ void rig_dial(char leg[PL_ID_LEN], const char *uri, const char *phone_id, unsign
 	command_t c = PARLEY__TELEPHONY__V1__LEG_COMMAND__INIT;
 	Parley__Telephony__V1__LegDial d = PARLEY__TELEPHONY__V1__LEG_DIAL__INIT;
 	Parley__Common__V1__KeyValue kv = PARLEY__COMMON__V1__KEY_VALUE__INIT, *list[1] = { &kv };
-	d.target_case = uri ? PARLEY__TELEPHONY__V1__LEG_DIAL__TARGET_URI : PARLEY__TELEPHONY__V1__LEG_DIAL__TARGET_PHONE_ID;
+	d.target_case =
+		uri ? PARLEY__TELEPHONY__V1__LEG_DIAL__TARGET_URI : PARLEY__TELEPHONY__V1__LEG_DIAL__TARGET_PHONE_ID;
 	if (uri)
 		d.uri = (char *)uri;
 	else
@@ -458,7 +478,12 @@ void rig_dial(char leg[PL_ID_LEN], const char *uri, const char *phone_id, unsign
 
 /* --- RPC --- */
 
-struct reply { bool done; enum pl_err err; const ProtobufCMessage *out; struct pl_why why; };
+struct reply {
+	bool done;
+	enum pl_err err;
+	const ProtobufCMessage *out;
+	struct pl_why why;
+};
 
 static void on_reply(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *why)
 {
@@ -475,8 +500,8 @@ static bool reply_came(void *arg)
 	return ((struct reply *)arg)->done;
 }
 
-enum pl_err rig_rpc(const ProtobufCServiceDescriptor *d, const char *method, const char *actor, const ProtobufCMessage *in,
-		    const ProtobufCMessage **out)
+enum pl_err rig_rpc(const ProtobufCServiceDescriptor *d, const char *method, const char *actor,
+		    const ProtobufCMessage *in, const ProtobufCMessage **out)
 {
 	struct reply r = { 0 };
 	struct pl_why why = { 0 };
@@ -496,6 +521,8 @@ void rig_phone(const char *user, const char *password, char id[PL_ID_LEN])
 	p.enabled = true;
 	q.phone = &p;
 	q.password = (char *)password;
-	ck_assert_int_eq(rig_rpc(&parley__telephony__v1__phone_service__descriptor, "CreatePhone", "admin u s", &q.base, &out), PL_OK);
+	ck_assert_int_eq(
+		rig_rpc(&parley__telephony__v1__phone_service__descriptor, "CreatePhone", "admin u s", &q.base, &out),
+		PL_OK);
 	pl_strlcpy(id, ((const Parley__Telephony__V1__CreatePhoneResponse *)(const void *)out)->phone->id, PL_ID_LEN);
 }

@@ -4,20 +4,24 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <parley/crypto.h>
+#include <poll.h>
 #include <sofia-sip/su_md5.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-const char sdp_a[] = "v=0\r\no=a 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
-const char sdp_b[] = "v=0\r\no=b 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 8\r\n";
+const char sdp_a[] =
+	"v=0\r\no=a 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+const char sdp_b[] =
+	"v=0\r\no=b 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 8\r\n";
 
 static bool bind_to(int fd, int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	return bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
 }
 
@@ -34,7 +38,9 @@ struct ua *ua_new(bool carrier, bool tcp)
 		if (bind_to(u->fd, rig.carrier_ports[i]))
 			u->port = rig.carrier_ports[i];
 	ck_assert(carrier ? u->port > 0 : bind_to(u->fd, 0));
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)rig.sip_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)rig.sip_port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	ck_assert_int_eq(connect(u->fd, (struct sockaddr *)&a, sizeof a), 0);
 	socklen_t len = sizeof a;
 	getsockname(u->fd, (struct sockaddr *)&a, &len);
@@ -159,10 +165,11 @@ static void request(struct dlg *d, const char *method, const char *uri, unsigned
 {
 	const char *tr = d->ua->tcp ? "TCP" : "UDP", *ct = d->ua->tcp ? ";transport=tcp" : "";
 	ua_send(d->ua,
-		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%d;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\n"
+		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%d;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: "
+		"%s\r\n"
 		"Call-ID: %s\r\nCSeq: %u %s\r\nContact: <sip:ua@127.0.0.1:%d%s>\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-		method, uri, tr, d->ua->port, d->branch, d->local, d->remote, d->call_id, cseq, method, d->ua->port, ct, d->extra,
-		sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0, sdp ? sdp : "");
+		method, uri, tr, d->ua->port, d->branch, d->local, d->remote, d->call_id, cseq, method, d->ua->port, ct,
+		d->extra, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
 static void new_branch(struct dlg *d)
@@ -244,9 +251,16 @@ void dlg_reply(struct dlg *d, int status, const char *phrase, const char *sdp)
 {
 	const char *ct = d->ua->tcp ? ";transport=tcp" : "";
 	bool tag = strstr(d->to_line, "tag=");
-	ua_send(d->ua, "SIP/2.0 %d %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:ua@127.0.0.1:%d%s>\r\n"
-		"%sContent-Length: %zu\r\n\r\n%s", status, phrase, d->via, d->from_line, tag ? d->to_line : status == 100 ? d->to_line : d->local,
-		d->call_id, d->cseq_line, d->ua->port, ct, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0, sdp ? sdp : "");
+	ua_send(d->ua,
+		"SIP/2.0 %d %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: "
+		"<sip:ua@127.0.0.1:%d%s>\r\n"
+		"%sContent-Length: %zu\r\n\r\n%s",
+		status, phrase, d->via, d->from_line,
+		tag             ? d->to_line
+		: status == 100 ? d->to_line
+				: d->local,
+		d->call_id, d->cseq_line, d->ua->port, ct, sdp ? "Content-Type: application/sdp\r\n" : "",
+		sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
 /* --- digest --- */
@@ -275,8 +289,8 @@ static void parameter(const char *header, const char *name, char *out, size_t si
 	snprintf(out, size, "%.*s", (int)strcspn(p, "\""), p);
 }
 
-void ua_authorize(const struct ua *u, const char *algorithm, const char *user, const char *password, const char *method, const char *uri,
-		  char *out, size_t size)
+void ua_authorize(const struct ua *u, const char *algorithm, const char *user, const char *password, const char *method,
+		  const char *uri, char *out, size_t size)
 {
 	char realm[64], nonce[128], a1[65], a2[65], response[65], text[512], want[64];
 	bool sha = !strcmp(algorithm, "SHA-256");
@@ -293,8 +307,11 @@ void ua_authorize(const struct ua *u, const char *algorithm, const char *user, c
 	hash(sha, text, a2);
 	snprintf(text, sizeof text, "%s:%s:00000001:cafe:auth:%s", a1, nonce, a2);
 	hash(sha, text, response);
-	snprintf(out, size, "Authorization: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\", algorithm=%s, "
-		 "qop=auth, nc=00000001, cnonce=\"cafe\"\r\n", user, realm, nonce, uri, response, algorithm);
+	snprintf(out, size,
+		 "Authorization: Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", response=\"%s\", "
+		 "algorithm=%s, "
+		 "qop=auth, nc=00000001, cnonce=\"cafe\"\r\n",
+		 user, realm, nonce, uri, response, algorithm);
 }
 
 int ua_register(struct ua *u, const char *user, const char *password, const char *algorithm, int expires)
