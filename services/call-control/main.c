@@ -2,10 +2,14 @@
 #include "shell/cc.h"
 
 static const struct cfg_opt opts[] = {
-	{ "sql-dir", CFG_STR, offsetof(struct cc_cfg, sql_dir), "services/call-control/sql", 0, 0, "", "folder of the schema's migrations" },
-	{ "max-calls", CFG_INT, offsetof(struct cc_cfg, max_calls), "20000", 1, 100000, "", "calls of this node; then new ones get 503" },
-	{ "longest-call-s", CFG_INT, offsetof(struct cc_cfg, longest_call_s), "43200", 60, 604800, "s", "a call is ended after so long" },
-	{ "record-outbound", CFG_BOOL, offsetof(struct cc_cfg, record_out), "false", 0, 0, "", "record the calls agents make" },
+	{ "sql-dir", CFG_STR, offsetof(struct cc_cfg, sql_dir), "services/call-control/sql", 0, 0, "",
+	  "folder of the schema's migrations" },
+	{ "max-calls", CFG_INT, offsetof(struct cc_cfg, max_calls), "20000", 1, 100000, "",
+	  "calls of this node; then new ones get 503" },
+	{ "longest-call-s", CFG_INT, offsetof(struct cc_cfg, longest_call_s), "43200", 60, 604800, "s",
+	  "a call is ended after so long" },
+	{ "record-outbound", CFG_BOOL, offsetof(struct cc_cfg, record_out), "false", 0, 0, "",
+	  "record the calls agents make" },
 	CFG_END,
 };
 

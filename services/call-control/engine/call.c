@@ -311,38 +311,36 @@ static enum pl_err on_timer(struct step *s)
 
 /* --- the table --- */
 
-#define LEGS_LIVE                                                                                                      \
-	[CALL_EV_LEG_RINGING] = on_ringing, [CALL_EV_LEG_ANSWERED] = on_answered, [CALL_EV_LEG_ENDED] = on_ended,      \
-	[CALL_EV_LEG_REINVITED] = on_reinvited, [CALL_EV_LEG_REINVITE] = leg_reinvite,                                 \
-	[CALL_EV_LEG_REFER] = leg_refer, [CALL_EV_LEG_DIGITS] = on_info, [CALL_EV_MEDIA_RESULT] = on_result,           \
-	[CALL_EV_EDGE_LOST] = adopt_edge_lost, [CALL_EV_MEDIA_LOST] = adopt_media_lost, [CALL_EV_TIMER] = on_timer,    \
-	[CALL_EV_ADOPTED] = adopt_adopted
-#define OFFERS                                                                                                         \
+/* clang-format off */
+#define LEGS_LIVE \
+	[CALL_EV_LEG_RINGING] = on_ringing, [CALL_EV_LEG_ANSWERED] = on_answered, [CALL_EV_LEG_ENDED] = on_ended, \
+	[CALL_EV_LEG_REINVITED] = on_reinvited, [CALL_EV_LEG_REINVITE] = leg_reinvite, [CALL_EV_LEG_REFER] = leg_refer, \
+	[CALL_EV_LEG_DIGITS] = on_info, [CALL_EV_MEDIA_RESULT] = on_result, [CALL_EV_EDGE_LOST] = adopt_edge_lost, \
+	[CALL_EV_MEDIA_LOST] = adopt_media_lost, [CALL_EV_TIMER] = on_timer, [CALL_EV_ADOPTED] = adopt_adopted
+#define OFFERS \
 	[CALL_EV_OFFERED] = queue_offered, [CALL_EV_OFFER_ENDED] = queue_offer_ended, [CALL_EV_ACCEPT] = queue_accept, \
 	[CALL_EV_REJECT] = queue_reject
 
 static enum pl_err (*const rules[CALL_PHASE_N][CALL_EVENT_N])(struct step *) = {
 	[CALL_IDLE] = { [CALL_EV_INCOMING] = on_incoming, [CALL_EV_DIAL_OUT] = dial_out },
-	[CALL_MENU] = { LEGS_LIVE, OFFERS, [CALL_EV_PLAY_DONE] = menu_played, [CALL_EV_DIGIT] = on_menu_digit,
-			[CALL_EV_FLOW] = menu_flow },
-	[CALL_QUEUE] = { LEGS_LIVE, OFFERS, [CALL_EV_PLAY_DONE] = queue_played, [CALL_EV_DIGIT] = on_queue_digit,
-			 [CALL_EV_DEQUEUED] = queue_dequeued, [CALL_EV_POSITION] = queue_position,
-			 [CALL_EV_FLOW] = late_flow },
-	[CALL_DIAL] = { LEGS_LIVE, [CALL_EV_HANGUP] = cmd_hangup, [CALL_EV_OFFERED] = late_offer,
-			[CALL_EV_PLAY_DONE] = on_held_music, [CALL_EV_FLOW] = late_flow },
-	[CALL_TALK] = { LEGS_LIVE, [CALL_EV_PLAY_DONE] = on_held_music, [CALL_EV_ENDPOINT] = on_endpoint,
-			[CALL_EV_RECORDING_FAILED] = on_recording_failed, [CALL_EV_OFFERED] = late_offer,
-			[CALL_EV_OFFER_ENDED] = queue_offer_ended, [CALL_EV_ATTACH] = cmd_attach,
-			[CALL_EV_HOLD] = cmd_hold, [CALL_EV_RESUME] = cmd_resume, [CALL_EV_MUTE] = cmd_mute,
-			[CALL_EV_SEND_DIGITS] = cmd_digits, [CALL_EV_TRANSFER] = cmd_transfer,
-			[CALL_EV_HANGUP] = cmd_hangup, [CALL_EV_PAUSE_RECORDING] = cmd_pause,
-			[CALL_EV_FLOW] = late_flow },
-	[CALL_CLEARING] = { [CALL_EV_MEDIA_RESULT] = on_result,
-			    [CALL_EV_TIMER] = on_timer,
-			    [CALL_EV_FLOW] = late_flow,
-			    [CALL_EV_MEDIA_LOST] = adopt_media_lost,
-			    [CALL_EV_ADOPTED] = adopt_adopted },
+	[CALL_MENU] = { LEGS_LIVE, OFFERS,
+		[CALL_EV_PLAY_DONE] = menu_played, [CALL_EV_DIGIT] = on_menu_digit, [CALL_EV_FLOW] = menu_flow },
+	[CALL_QUEUE] = { LEGS_LIVE, OFFERS,
+		[CALL_EV_PLAY_DONE] = queue_played, [CALL_EV_DIGIT] = on_queue_digit, [CALL_EV_DEQUEUED] = queue_dequeued,
+		[CALL_EV_POSITION] = queue_position, [CALL_EV_FLOW] = late_flow },
+	[CALL_DIAL] = { LEGS_LIVE,
+		[CALL_EV_HANGUP] = cmd_hangup, [CALL_EV_OFFERED] = late_offer, [CALL_EV_PLAY_DONE] = on_held_music,
+		[CALL_EV_FLOW] = late_flow },
+	[CALL_TALK] = { LEGS_LIVE,
+		[CALL_EV_PLAY_DONE] = on_held_music, [CALL_EV_ENDPOINT] = on_endpoint, [CALL_EV_RECORDING_FAILED] = on_recording_failed,
+		[CALL_EV_OFFERED] = late_offer, [CALL_EV_OFFER_ENDED] = queue_offer_ended, [CALL_EV_ATTACH] = cmd_attach,
+		[CALL_EV_HOLD] = cmd_hold, [CALL_EV_RESUME] = cmd_resume, [CALL_EV_MUTE] = cmd_mute,
+		[CALL_EV_SEND_DIGITS] = cmd_digits, [CALL_EV_TRANSFER] = cmd_transfer, [CALL_EV_HANGUP] = cmd_hangup,
+		[CALL_EV_PAUSE_RECORDING] = cmd_pause, [CALL_EV_FLOW] = late_flow },
+	[CALL_CLEARING] = { [CALL_EV_MEDIA_RESULT] = on_result, [CALL_EV_TIMER] = on_timer, [CALL_EV_FLOW] = late_flow,
+		[CALL_EV_MEDIA_LOST] = adopt_media_lost, [CALL_EV_ADOPTED] = adopt_adopted },
 };
+/* clang-format on */
 
 /* Delivery is at least once and may be late: what was seen before is refused here, before any handler. */
 static enum pl_err seen(struct step *s, uint32_t **leg_seq, uint64_t *media_seq)

@@ -1,35 +1,20 @@
 /* A leg's life. Source: RFC 3261 9.1, 13.2.2.4 are the edge's business; here a leg is dialled once and ended once. */
 #include "call_int.h"
 
-#define TO(s, f)                                                                                                       \
-	{                                                                                                              \
-		LEG_##s, LEG_FX_##f                                                                                    \
-	}
-static const struct rule {
-	uint8_t to, fx;
-} rules[LEG_STATE_N][LEG_EV_N] = {
-	/* to LEG_FREE: refused */
-	[LEG_INCOMING] = { [LEG_EV_ANSWER] = TO(UP, NONE),
-			   [LEG_EV_END] = TO(GONE, NONE),
-			   [LEG_EV_DROP] = TO(GONE, HANGUP) },
-	[LEG_SETUP] = { [LEG_EV_SDP] = TO(DIALLING, DIAL),
-			[LEG_EV_END] = TO(GONE, NONE),
-			[LEG_EV_DROP] = TO(GONE, NONE) },
-	[LEG_OFFERED] = { [LEG_EV_ANSWER] = TO(UP, TALK),
-			  [LEG_EV_END] = TO(GONE, NONE),
-			  [LEG_EV_DROP] = TO(GONE, NONE) },
-	[LEG_DIALLING] = { [LEG_EV_RING] = TO(RINGING, RING),
-			   [LEG_EV_ANSWER] = TO(UP, TALK),
-			   [LEG_EV_END] = TO(GONE, NONE),
-			   [LEG_EV_DROP] = TO(GONE, HANGUP) },
-	[LEG_RINGING] = { [LEG_EV_RING] = TO(RINGING, NONE),
-			  [LEG_EV_ANSWER] = TO(UP, TALK),
-			  [LEG_EV_END] = TO(GONE, NONE),
-			  [LEG_EV_DROP] = TO(GONE, HANGUP) },
-	[LEG_UP] = { [LEG_EV_RING] = TO(UP, NONE) /* overtaken by the answer */,
-		     [LEG_EV_END] = TO(GONE, NONE),
-		     [LEG_EV_DROP] = TO(GONE, HANGUP) },
+/* clang-format off */
+#define TO(s, f) { LEG_##s, LEG_FX_##f }
+static const struct rule { uint8_t to, fx; } rules[LEG_STATE_N][LEG_EV_N] = {	/* to LEG_FREE: refused */
+	[LEG_INCOMING] = { [LEG_EV_ANSWER] = TO(UP, NONE), [LEG_EV_END] = TO(GONE, NONE), [LEG_EV_DROP] = TO(GONE, HANGUP) },
+	[LEG_SETUP] = { [LEG_EV_SDP] = TO(DIALLING, DIAL), [LEG_EV_END] = TO(GONE, NONE), [LEG_EV_DROP] = TO(GONE, NONE) },
+	[LEG_OFFERED] = { [LEG_EV_ANSWER] = TO(UP, TALK), [LEG_EV_END] = TO(GONE, NONE), [LEG_EV_DROP] = TO(GONE, NONE) },
+	[LEG_DIALLING] = { [LEG_EV_RING] = TO(RINGING, RING), [LEG_EV_ANSWER] = TO(UP, TALK), [LEG_EV_END] = TO(GONE, NONE),
+		[LEG_EV_DROP] = TO(GONE, HANGUP) },
+	[LEG_RINGING] = { [LEG_EV_RING] = TO(RINGING, NONE), [LEG_EV_ANSWER] = TO(UP, TALK), [LEG_EV_END] = TO(GONE, NONE),
+		[LEG_EV_DROP] = TO(GONE, HANGUP) },
+	[LEG_UP] = { [LEG_EV_RING] = TO(UP, NONE) /* overtaken by the answer */, [LEG_EV_END] = TO(GONE, NONE),
+		[LEG_EV_DROP] = TO(GONE, HANGUP) },
 };
+/* clang-format on */
 
 enum pl_err leg_step(struct call_leg *l, enum leg_event ev, enum leg_fx *ret)
 {

@@ -105,13 +105,16 @@ static bool far_begin(struct step *s, const struct call_act *a)
 static bool act_begin(struct step *s, const struct call_act *a)
 {
 	switch (a->kind) {
-	case ACT_HANGUP:
+	case ACT_HANGUP: /* straight after a talk it is that talk's end */
 		s->c->flow_ended = true;
-		call_clear(s, BY_FLOW, a->status ? CAUSE_REJECTED : CAUSE_NORMAL, a->status);
+		call_clear(s, s->c->ended_by ? (enum ended_by)s->c->ended_by : BY_FLOW, a->status ? CAUSE_REJECTED : CAUSE_NORMAL,
+			   a->status);
 		return false;
 	case ACT_DIAL:
+		s->c->ended_by = BY_NOBODY;
 		return far_begin(s, a);
 	default:
+		s->c->ended_by = BY_NOBODY; /* the flow goes on with the customer */
 		break;
 	}
 	if (!customer_answer(s)) /* all others need it answered; its SDP brings us back here */
@@ -271,7 +274,8 @@ enum pl_err late_flow(struct step *s)
 	struct call *c = s->c;
 	const struct ev_flow *f = &s->ev->flow;
 	bool queued = !f->err && f->n_actions && f->actions[f->n_actions - 1].kind == ACT_QUEUE;
-	if (c->phase == CALL_CLEARING) { /* the customer left while the flow, in any of its steps, put the call into a queue */
+	if (c->phase ==
+	    CALL_CLEARING) { /* the customer left while the flow, in any of its steps, put the call into a queue */
 		if (queued)
 			fx_acd(s, CALL_FX_CANCEL)->text = "abandoned";
 		return queued ? PL_OK : PL_E_STATE;

@@ -11,144 +11,50 @@ struct field {
 	size_t elem;
 };
 
-#define U(n, s, f)                                                                                                     \
-	{                                                                                                              \
-		n, F_UINT, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0, 0, NULL, 0                            \
-	}
-#define I(n, s, f)                                                                                                     \
-	{                                                                                                              \
-		n, F_INT, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0, 0, NULL, 0                             \
-	}
-#define B(n, s, f)                                                                                                     \
-	{                                                                                                              \
-		n, F_BOOL, 1, offsetof(struct s, f), 0, 0, NULL, 0                                                     \
-	}
-#define T(n, s, f)                                                                                                     \
-	{                                                                                                              \
-		n, F_TEXT, 0, offsetof(struct s, f), sizeof(((struct s *)0)->f), 0, NULL, 0                            \
-	}
-#define TL(n, s, f, l)                                                                                                 \
-	{                                                                                                              \
-		n, F_TEXTLEN, 0, offsetof(struct s, f), sizeof(((struct s *)0)->f), offsetof(struct s, l), NULL, 0     \
-	}
-#define L(n, s, f, count, table)                                                                                       \
-	{                                                                                                              \
-		n, F_LIST, 0, offsetof(struct s, f), PL_ARRAY_N(((struct s *)0)->f), count, table,                     \
-			sizeof(((struct s *)0)->f[0])                                                                  \
-	}
-#define END                                                                                                            \
-	{                                                                                                              \
-		0, 0, 0, 0, 0, 0, NULL, 0                                                                              \
-	}
+/* clang-format off */
+#define U(n, s, f) { n, F_UINT, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0, 0, NULL, 0 }
+#define I(n, s, f) { n, F_INT, sizeof(((struct s *)0)->f), offsetof(struct s, f), 0, 0, NULL, 0 }
+#define B(n, s, f) { n, F_BOOL, 1, offsetof(struct s, f), 0, 0, NULL, 0 }
+#define T(n, s, f) { n, F_TEXT, 0, offsetof(struct s, f), sizeof(((struct s *)0)->f), 0, NULL, 0 }
+#define TL(n, s, f, l) { n, F_TEXTLEN, 0, offsetof(struct s, f), sizeof(((struct s *)0)->f), offsetof(struct s, l), NULL, 0 }
+#define L(n, s, f, count, table) \
+	{ n, F_LIST, 0, offsetof(struct s, f), PL_ARRAY_N(((struct s *)0)->f), count, table, sizeof(((struct s *)0)->f[0]) }
+#define END { 0, 0, 0, 0, 0, 0, NULL, 0 }
 
-static const struct field leg_fields[] = { U(1, call_leg, state),
-					   U(2, call_leg, role),
-					   U(3, call_leg, kind),
-					   U(4, call_leg, target_kind),
-					   B(5, call_leg, rang),
-					   B(6, call_leg, endpoint),
-					   B(7, call_leg, lost),
-					   B(8, call_leg, muted),
-					   B(9, call_leg, auto_answer),
-					   T(10, call_leg, id),
-					   T(11, call_leg, edge),
-					   U(12, call_leg, cmd_seq),
-					   U(13, call_leg, ev_seq),
-					   T(14, call_leg, agent_id),
-					   T(15, call_leg, offer_id),
-					   U(16, call_leg, fence),
-					   U(17, call_leg, ring_timeout_ms),
-					   T(18, call_leg, target),
-					   T(19, call_leg, number),
-					   I(20, call_leg, since_us),
-					   I(21, call_leg, up_us),
-					   END };
+static const struct field leg_fields[] = {
+	U(1, call_leg, state), U(2, call_leg, role), U(3, call_leg, kind), U(4, call_leg, target_kind), B(5, call_leg, rang),
+	B(6, call_leg, endpoint), B(7, call_leg, lost), B(8, call_leg, muted), B(9, call_leg, auto_answer), T(10, call_leg, id),
+	T(11, call_leg, edge), U(12, call_leg, cmd_seq), U(13, call_leg, ev_seq), T(14, call_leg, agent_id),
+	T(15, call_leg, offer_id), U(16, call_leg, fence), U(17, call_leg, ring_timeout_ms), T(18, call_leg, target),
+	T(19, call_leg, number), I(20, call_leg, since_us), I(21, call_leg, up_us), END
+};
 static const struct field wait_fields[] = { U(1, call_wait, kind), U(2, call_wait, leg), U(3, call_wait, req), END };
 static const struct field due_fields[] = { { 1, F_INT, 8, 0, 0, 0, NULL, 0 }, END };
 static const struct field mark_fields[] = { U(1, call_mark, offset_ms), U(2, call_mark, kind), END };
 #define SPAN(n, f) U(n, call_act, f.at), U((n) + 1, call_act, f.len)
-static const struct field act_fields[] = { U(1, call_act, kind),
-					   U(2, call_act, max_digits),
-					   U(3, call_act, terminator),
-					   U(4, call_act, exit_key),
-					   B(5, call_act, position),
-					   B(6, call_act, record),
-					   U(7, call_act, status),
-					   U(8, call_act, first_ms),
-					   U(9, call_act, inter_ms),
-					   U(10, call_act, every_ms),
-					   U(11, call_act, ring_ms),
-					   SPAN(12, sources),
-					   SPAN(14, greeting),
-					   SPAN(16, announcement),
-					   SPAN(18, language),
-					   SPAN(20, id),
-					   SPAN(22, name),
-					   U(24, call_act, target_kind),
-					   END };
-static const struct field call_fields[] = { U(1, call, phase),
-					    U(2, call, direction),
-					    I(3, call, far),
-					    T(4, call, id),
-					    T(5, call, media),
-					    T(6, call, from),
-					    T(7, call, from_name),
-					    T(8, call, to),
-					    T(9, call, source_id),
-					    I(10, call, started_us),
-					    I(11, call, queued_at_us),
-					    I(12, call, answered_us),
-					    U(13, call, counter),
-					    U(14, call, media_req),
-					    U(15, call, player),
-					    U(16, call, media_seq),
-					    L(17, call, legs, 0, leg_fields),
-					    L(18, call, waits, 0, wait_fields),
-					    L(19, call, due_us, 0, due_fields),
-					    B(20, call, flow_on),
-					    B(21, call, flow_ended),
-					    B(22, call, flow_waits),
-					    B(23, call, want_answer),
-					    U(24, call, flow_seq),
-					    U(25, call, flow_empty),
-					    T(26, call, flow_node),
-					    T(27, call, flow_id),
-					    U(28, call, flow_step),
-					    T(29, call, flow_why),
-					    L(30, call, acts, offsetof(struct call, n_acts), act_fields),
-					    U(31, call, n_acts),
-					    U(32, call, act),
-					    TL(33, call, text, text_len),
-					    T(34, call, digits),
-					    TL(35, call, vars, vars_len),
-					    T(36, call, answer_sdp),
-					    T(37, call, queue_id),
-					    T(38, call, queue_name),
-					    T(39, call, music),
-					    T(40, call, only_agent),
-					    B(41, call, in_acd),
-					    B(42, call, record_route),
-					    B(43, call, record_queue),
-					    U(44, call, plays),
-					    U(45, call, playing),
-					    U(46, call, music_player),
-					    U(47, call, music_ms),
-					    B(48, call, held),
-					    B(49, call, phone_held),
-					    I(50, call, held_us),
-					    I(51, call, held_sum_us),
-					    I(52, call, talk_us),
-					    U(53, call, holds),
-					    U(54, call, recording),
-					    T(55, call, recording_id),
-					    I(56, call, recorded_us),
-					    L(57, call, marks, offsetof(struct call, n_marks), mark_fields),
-					    U(58, call, n_marks),
-					    U(59, call, ended_by),
-					    U(60, call, cause),
-					    U(61, call, sip_status),
-					    I(62, call, ended_us),
-					    END };
+static const struct field act_fields[] = {
+	U(1, call_act, kind), U(2, call_act, max_digits), U(3, call_act, terminator), U(4, call_act, exit_key),
+	B(5, call_act, position), B(6, call_act, record), U(7, call_act, status), U(8, call_act, first_ms),
+	U(9, call_act, inter_ms), U(10, call_act, every_ms), U(11, call_act, ring_ms), SPAN(12, sources), SPAN(14, greeting),
+	SPAN(16, announcement), SPAN(18, language), SPAN(20, id), SPAN(22, name), U(24, call_act, target_kind), END
+};
+static const struct field call_fields[] = {
+	U(1, call, phase), U(2, call, direction), I(3, call, far), T(4, call, id), T(5, call, media), T(6, call, from),
+	T(7, call, from_name), T(8, call, to), T(9, call, source_id), I(10, call, started_us), I(11, call, queued_at_us),
+	I(12, call, answered_us), U(13, call, counter), U(14, call, media_req), U(15, call, player), U(16, call, media_seq),
+	L(17, call, legs, 0, leg_fields), L(18, call, waits, 0, wait_fields), L(19, call, due_us, 0, due_fields),
+	B(20, call, flow_on), B(21, call, flow_ended), B(22, call, flow_waits), B(23, call, want_answer), U(24, call, flow_seq),
+	U(25, call, flow_empty), T(26, call, flow_node), T(27, call, flow_id), U(28, call, flow_step), T(29, call, flow_why),
+	L(30, call, acts, offsetof(struct call, n_acts), act_fields), U(31, call, n_acts), U(32, call, act),
+	TL(33, call, text, text_len), T(34, call, digits), TL(35, call, vars, vars_len), T(36, call, answer_sdp),
+	T(37, call, queue_id), T(38, call, queue_name), T(39, call, music), T(40, call, only_agent), B(41, call, in_acd),
+	B(42, call, record_route), B(43, call, record_queue), U(44, call, plays), U(45, call, playing),
+	U(46, call, music_player), U(47, call, music_ms), B(48, call, held), B(49, call, phone_held), I(50, call, held_us),
+	I(51, call, held_sum_us), I(52, call, talk_us), U(53, call, holds), U(54, call, recording), T(55, call, recording_id),
+	I(56, call, recorded_us), L(57, call, marks, offsetof(struct call, n_marks), mark_fields), U(58, call, n_marks),
+	U(59, call, ended_by), U(60, call, cause), U(61, call, sip_status), I(62, call, ended_us), END
+};
+/* clang-format on */
 
 /* --- writing --- */
 

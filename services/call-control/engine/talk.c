@@ -146,6 +146,7 @@ void talk_over(struct step *s, enum ended_by by, const char *reason, bool hang_u
 	op_stop(s);
 	op_mix(s, 0, -1);
 	c->phase = CALL_MENU;
+	c->ended_by = (uint8_t)by; /* unless the flow does something else than to hang up (menu.c) */
 	flow_step_out(s, STEP_QUEUE_LEFT, "answered-and-ended");
 	s->fx->save = true;
 }

@@ -64,8 +64,8 @@ void cc_call_drop(struct cc_call *k)
 	free(k);
 }
 
-/* Every leg that lives is found by its id; those that are gone stay found until the call ends, which costs nothing: the engine
- * does not know them. */
+/* Every leg that lives is found by its id; those that are gone stay found until the call ends, which costs nothing: the
+ * engine does not know them. */
 static void index_legs(struct cc_call *k)
 {
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
@@ -122,25 +122,40 @@ static void ended(struct cc_call *k)
 	if (k->saved)
 		actor_end(cc->actors, k->c.id);
 	obs_add(cc->m.outcome[PL_MIN(k->c.cause, END_CAUSE_N - 1)], 1);
-	log_info("call.ended", LOG_S("call", k->c.id), LOG_S("by", call_by_name(k->c.ended_by)), LOG_S("cause", call_cause_name(k->c.cause)),
-		 LOG_I("ms", (k->c.ended_us - k->c.started_us) / 1000));
+	log_info("call.ended", LOG_S("call", k->c.id), LOG_S("by", call_by_name(k->c.ended_by)),
+		 LOG_S("cause", call_cause_name(k->c.cause)), LOG_I("ms", (k->c.ended_us - k->c.started_us) / 1000));
 }
 
 /* True: that was the end. */
 static bool effect(struct cc_call *k, const struct call_effect *e)
 {
 	switch (e->kind) {
-	case CALL_FX_MEDIA: fx_do_media(k, &k->cc->fx); break;
-	case CALL_FX_FLOW_STEP: fx_do_flow(k, e); break;
+	case CALL_FX_MEDIA:
+		fx_do_media(k, &k->cc->fx);
+		break;
+	case CALL_FX_FLOW_STEP:
+		fx_do_flow(k, e);
+		break;
 	case CALL_FX_ENQUEUE:
 	case CALL_FX_CANCEL:
 	case CALL_FX_OFFER_REPLY:
-	case CALL_FX_ACD_ENDED: fx_do_acd(k, e); break;
-	case CALL_FX_EMIT: fx_do_emit(k, e); break;
-	case CALL_FX_ASK_POSITION: fx_ask_position(k); break;
-	case CALL_FX_SAVE: save(k); break;
-	case CALL_FX_END: ended(k); return true;
-	default: fx_do_leg(k, e);
+	case CALL_FX_ACD_ENDED:
+		fx_do_acd(k, e);
+		break;
+	case CALL_FX_EMIT:
+		fx_do_emit(k, e);
+		break;
+	case CALL_FX_ASK_POSITION:
+		fx_ask_position(k);
+		break;
+	case CALL_FX_SAVE:
+		save(k);
+		break;
+	case CALL_FX_END:
+		ended(k);
+		return true;
+	default:
+		fx_do_leg(k, e);
 	}
 	return false;
 }
@@ -159,7 +174,8 @@ static enum pl_err step_once(struct cc_call *k, const struct call_event *ev, boo
 	struct cc *cc = k->cc;
 	const char *edge = "", *media = "";
 	const struct bus_node *n;
-	/* The customer's own edge is preferred, so that both legs of a call share a process. It lives, or we had been told. */
+	/* The customer's own edge is preferred, so that both legs of a call share a process. It lives, or we had been
+	 * told. */
 	if (call_leg_alive(&k->c.legs[0]))
 		edge = k->c.legs[0].edge;
 	else if (ev->kind == CALL_EV_INCOMING)
@@ -169,7 +185,11 @@ static enum pl_err step_once(struct cc_call *k, const struct call_event *ev, boo
 	if ((ev->kind == CALL_EV_INCOMING || ev->kind == CALL_EV_DIAL_OUT || ev->kind == CALL_EV_MEDIA_LOST) &&
 	    (n = bus_pick_node(cc->app->bus, "media", NULL)))
 		media = n->node;
-	struct call_env env = { .now_us = cc_now(cc), .edge = edge, .media = media, .record_out = cc->cfg->record_out, .lim = &cc->limits };
+	struct call_env env = { .now_us = cc_now(cc),
+				.edge = edge,
+				.media = media,
+				.record_out = cc->cfg->record_out,
+				.lim = &cc->limits };
 	char edge_copy[CALL_NODE]; /* env.edge may be a leg's own field */
 	pl_strlcpy(edge_copy, edge, sizeof(edge_copy));
 	env.edge = edge_copy;
@@ -182,7 +202,8 @@ static enum pl_err step_once(struct cc_call *k, const struct call_event *ev, boo
 	for (size_t i = 0; i < cc->fx.n; i++)
 		if (cc->fx.at[i].kind != CALL_FX_REPLY)
 			*ret_over |= effect(k, &cc->fx.at[i]);
-	for (size_t i = 0; i < cc->fx.n; i++) /* last, because a reply frees the request whose strings the others may use */
+	for (size_t i = 0; i < cc->fx.n;
+	     i++) /* last, because a reply frees the request whose strings the others may use */
 		if (cc->fx.at[i].kind == CALL_FX_REPLY)
 			fx_do_reply(k, &cc->fx.at[i]);
 	return PL_OK;
@@ -195,7 +216,9 @@ enum pl_err cc_step(struct cc_call *k, const struct call_event *ev)
 	for (int i = 0; !over && (k->media_failed || k->flow_failed) && i < 8; i++) {
 		struct call_event next = { .kind = CALL_EV_MEDIA_RESULT };
 		if (k->media_failed)
-			next.result = (struct ev_result){ .req = k->media_failed, .err = PL_E_UNAVAIL, .why = "media node not reached" };
+			next.result = (struct ev_result){ .req = k->media_failed,
+							  .err = PL_E_UNAVAIL,
+							  .why = "media node not reached" };
 		else {
 			next.kind = CALL_EV_FLOW;
 			next.flow = (struct ev_flow){ .seq = k->flow_failed, .err = PL_E_UNAVAIL };
@@ -255,5 +278,5 @@ void cc_lost(void *arg)
 	struct cc_call *k, *next;
 	log_warn("calls.lost", LOG_I("calls", HASH_COUNT(cc->calls)));
 	HASH_ITER(hh, cc->calls, k, next)
-		cc_call_drop(k);
+	cc_call_drop(k);
 }

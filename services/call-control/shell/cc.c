@@ -6,7 +6,10 @@
 
 #define AUDIT_EVERY_S 10
 
-int64_t cc_now(const struct cc *cc) { return pl_loop_now_us(cc->app->loop) + cc->wall_offset_us; }
+int64_t cc_now(const struct cc *cc)
+{
+	return pl_loop_now_us(cc->app->loop) + cc->wall_offset_us;
+}
 
 /* The wall clock as it runs, but never backwards: a correction backwards is followed by waiting. */
 static void follow_clock(struct cc *cc)
@@ -15,7 +18,8 @@ static void follow_clock(struct cc *cc)
 	if (!cc->wall_offset_us || offset > cc->wall_offset_us)
 		cc->wall_offset_us = offset;
 	else if (offset < cc->wall_offset_us)
-		cc->wall_offset_us -= PL_MIN(cc->wall_offset_us - offset, PL_US_PER_S / 10); /* once a second: 10 % slower */
+		cc->wall_offset_us -=
+			PL_MIN(cc->wall_offset_us - offset, PL_US_PER_S / 10); /* once a second: 10 % slower */
 }
 
 enum pl_err cc_subscribe(struct cc *cc, const char *subject, const char *queue, bus_fn fn, struct pl_why *why)
@@ -30,7 +34,10 @@ enum pl_err cc_subscribe(struct cc *cc, const char *subject, const char *queue, 
 static void readiness(struct cc *cc)
 {
 	bool routes = routes_loaded(cc->routes), lease = actors_held(cc->actors);
-	obs_check_set(cc->ready, routes && lease, !routes ? "routes are not read yet" : !lease ? "no lease: calls are not ours to steer" : "");
+	obs_check_set(cc->ready, routes && lease,
+		      !routes  ? "routes are not read yet"
+		      : !lease ? "no lease: calls are not ours to steer"
+			       : "");
 }
 
 static void drain_check(struct cc *cc)
@@ -54,8 +61,8 @@ static void on_second(void *arg)
 	drain_check(cc);
 }
 
-/* No new calls; those that are here end by themselves within drain_s. What is left then is adopted by the other copies when our
- * lease is given up. */
+/* No new calls; those that are here end by themselves within drain_s. What is left then is adopted by the other copies
+ * when our lease is given up. */
 static void on_drain(void *arg, struct pl_app *app)
 {
 	struct cc *cc = arg;
@@ -70,31 +77,44 @@ static void on_scrape(void *arg)
 	obs_set(cc->m.active, (int64_t)HASH_COUNT(cc->calls));
 }
 
-static int64_t load(void *arg) { return (int64_t)HASH_COUNT(((struct cc *)arg)->calls); }
+static int64_t load(void *arg)
+{
+	return (int64_t)HASH_COUNT(((struct cc *)arg)->calls);
+}
 
 static enum pl_err metrics(struct cc *cc)
 {
-	static const char *const labels[END_CAUSE_N] = { "cause=\"none\"", "cause=\"normal\"", "cause=\"abandoned-menu\"",
-							 "cause=\"abandoned-queue\"", "cause=\"no-route\"", "cause=\"failed\"",
+	static const char *const labels[END_CAUSE_N] = { "cause=\"none\"",           "cause=\"normal\"",
+							 "cause=\"abandoned-menu\"", "cause=\"abandoned-queue\"",
+							 "cause=\"no-route\"",       "cause=\"failed\"",
 							 "cause=\"rejected\"" };
 	struct obs *o = cc->app->obs;
 	struct cc_metrics *m = &cc->m;
 	bool ok = true;
 	m->active = obs_metric_new(o, OBS_GAUGE, "calls_active", NULL, "Calls this node owns");
 	for (unsigned i = 0; i < END_CAUSE_N; i++)
-		ok &= (m->outcome[i] = obs_metric_new(o, OBS_COUNTER, "calls_total", labels[i], "Calls that ended, by cause")) != NULL;
-	m->setup_us = obs_metric_new(o, OBS_HISTOGRAM, "setup_seconds", NULL, "From the INVITE's arrival to our answer");
-	m->offer_dial_us = obs_metric_new(o, OBS_HISTOGRAM, "offer_dial_seconds", NULL, "From an offer to the dial of the agent's leg");
-	m->rec_failed = obs_metric_new(o, OBS_COUNTER, "recordings_failed_total", NULL, "Recordings that were due and are not there: an alarm");
-	m->refused = obs_metric_new(o, OBS_COUNTER, "events_refused_total", NULL, "Events that came twice, late or for another state");
-	m->adopted = obs_metric_new(o, OBS_COUNTER, "calls_adopted_total", NULL, "Calls taken over from a node that died");
-	m->asks = obs_metric_new(o, OBS_COUNTER, "requests_total", NULL, "Requests to media and flow on the path of calls");
-	m->emit_failed = obs_metric_new(o, OBS_COUNTER, "publishes_failed_total", NULL, "Events and router inputs that could not be stored");
+		ok &= (m->outcome[i] = obs_metric_new(o, OBS_COUNTER, "calls_total", labels[i],
+						      "Calls that ended, by cause")) != NULL;
+	m->setup_us =
+		obs_metric_new(o, OBS_HISTOGRAM, "setup_seconds", NULL, "From the INVITE's arrival to our answer");
+	m->offer_dial_us = obs_metric_new(o, OBS_HISTOGRAM, "offer_dial_seconds", NULL,
+					  "From an offer to the dial of the agent's leg");
+	m->rec_failed = obs_metric_new(o, OBS_COUNTER, "recordings_failed_total", NULL,
+				       "Recordings that were due and are not there: an alarm");
+	m->refused = obs_metric_new(o, OBS_COUNTER, "events_refused_total", NULL,
+				    "Events that came twice, late or for another state");
+	m->adopted =
+		obs_metric_new(o, OBS_COUNTER, "calls_adopted_total", NULL, "Calls taken over from a node that died");
+	m->asks = obs_metric_new(o, OBS_COUNTER, "requests_total", NULL,
+				 "Requests to media and flow on the path of calls");
+	m->emit_failed = obs_metric_new(o, OBS_COUNTER, "publishes_failed_total", NULL,
+					"Events and router inputs that could not be stored");
 	cc->ready = obs_check_new(o, "calls");
 	obs_on_scrape(o, on_scrape, cc);
-	return ok && m->active && m->setup_us && m->offer_dial_us && m->rec_failed && m->refused && m->adopted && m->asks &&
-			       m->emit_failed && cc->ready
-		       ? PL_OK : PL_E_NOMEM;
+	return ok && m->active && m->setup_us && m->offer_dial_us && m->rec_failed && m->refused && m->adopted &&
+			       m->asks && m->emit_failed && cc->ready
+		       ? PL_OK
+		       : PL_E_NOMEM;
 }
 
 static enum pl_err database(struct cc *cc, struct pl_why *why)
@@ -165,7 +185,7 @@ void cc_free(struct cc *cc)
 	for (size_t i = 0; i < cc->n_subs; i++)
 		bus_unsubscribe(cc->subs[i]);
 	HASH_ITER(hh, cc->calls, k, next) /* their checkpoints stay: another copy goes on */
-		cc_call_drop(k);
+	cc_call_drop(k);
 	pl_timer_free(cc->second);
 	outbox_close(cc->outbox);
 	pg_close(cc->pg); /* before what its jobs report to */

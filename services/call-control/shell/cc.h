@@ -28,8 +28,8 @@
 #include "parley/voice/v1/voice.pb-c.h"
 
 #define CC_SCHEMA "voice"
-#define CC_RPCS 8	/* commands of one call that wait for their answer */
-#define CC_NODES 64	/* other copies of this service */
+#define CC_RPCS 8   /* commands of one call that wait for their answer */
+#define CC_NODES 64 /* other copies of this service */
 
 struct cc_cfg {
 	char *sql_dir;
@@ -46,7 +46,7 @@ struct leg_ref {
 	UT_hash_handle hh;
 	char id[CALL_ID];
 	struct cc_call *call;
-	struct leg_ref *next;	/* of the same call */
+	struct leg_ref *next; /* of the same call */
 };
 struct cc_call {
 	UT_hash_handle hh;
@@ -54,18 +54,22 @@ struct cc_call {
 	struct cc *cc;
 	struct pl_timer *timer;
 	struct leg_ref *refs;
-	struct { uint64_t token; struct rpc_call *rpc; } rpcs[CC_RPCS];
-	struct rpc_call *dial_rpc;	/* DialNumber while the call is being made */
-	uint32_t media_failed;		/* an Apply that could not even be sent */
-	uint32_t flow_failed;		/* a step that could not even be sent */
-	struct bus_tail *heal;		/* offers missed between two owners */
+	struct {
+		uint64_t token;
+		struct rpc_call *rpc;
+	} rpcs[CC_RPCS];
+	struct rpc_call *dial_rpc; /* DialNumber while the call is being made */
+	uint32_t media_failed;     /* an Apply that could not even be sent */
+	uint32_t flow_failed;      /* a step that could not even be sent */
+	struct bus_tail *heal;     /* offers missed between two owners */
 	char heal_reason[16];
-	int64_t taken_us;		/* when it became ours */
+	int64_t taken_us; /* when it became ours */
 	bool saved;
 };
 
 struct cc_metrics {
-	struct obs_metric *active, *outcome[END_CAUSE_N], *setup_us, *offer_dial_us, *rec_failed, *refused, *adopted, *asks, *emit_failed;
+	struct obs_metric *active, *outcome[END_CAUSE_N], *setup_us, *offer_dial_us, *rec_failed, *refused, *adopted,
+		*asks, *emit_failed;
 };
 struct cc {
 	struct pl_app *app;
@@ -78,23 +82,23 @@ struct cc {
 	struct recordings *recs;
 	struct cc_call *calls;
 	struct leg_ref *legs;
-	struct call_fx fx;		/* of the step being done */
+	struct call_fx fx; /* of the step being done */
 	struct call_limits limits;
 	struct cc_metrics m;
 	struct obs_check *ready;
 	struct pl_timer *second;
 	struct bus_sub *subs[16];
 	size_t n_subs;
-	char peers[CC_NODES][CALL_NODE];	/* live call-control nodes, without us */
+	char peers[CC_NODES][CALL_NODE]; /* live call-control nodes, without us */
 	size_t n_peers;
-	unsigned ended_status;		/* SIP status of the last call that ended */
+	unsigned ended_status; /* SIP status of the last call that ended */
 	uint64_t tokens;
-	int64_t wall_offset_us;		/* wall clock minus the loop's monotonic clock */
+	int64_t wall_offset_us; /* wall clock minus the loop's monotonic clock */
 	uint64_t seconds, audit_round;
 	bool draining, drained;
 	struct audit_from *audits;
 	struct positions *positions;
-	char rooms_at[CC_NODES][CALL_NODE];	/* media nodes with rooms of ours */
+	char rooms_at[CC_NODES][CALL_NODE]; /* media nodes with rooms of ours */
 	size_t n_rooms_at;
 };
 
@@ -106,17 +110,23 @@ PL_MUST enum pl_err cc_subscribe(struct cc *cc, const char *subject, const char 
 /** UTC in microseconds that never steps back within a process. */
 int64_t cc_now(const struct cc *cc);
 
-static inline const char *or_text(const char *s) { return s ? s : ""; }
-static inline char *cc_str(const char *s) { return (char *)(uintptr_t)(s ? s : ""); }	/* protobuf-c fields are not const */
+static inline const char *or_text(const char *s)
+{
+	return s ? s : "";
+}
+static inline char *cc_str(const char *s)
+{
+	return (char *)(uintptr_t)(s ? s : "");
+} /* protobuf-c fields are not const */
 
 /* calls.c */
-struct cc_call *cc_call_new(struct cc *cc, const char *id);	/* NULL: max_calls or memory */
+struct cc_call *cc_call_new(struct cc *cc, const char *id); /* NULL: max_calls or memory */
 struct cc_call *cc_call_find(struct cc *cc, const char *id);
 struct cc_call *cc_call_by_leg(struct cc *cc, const char *leg_id);
 /** The event, its effects, and what follows from effects that failed at once. The call may be gone afterwards. */
 enum pl_err cc_step(struct cc_call *k, const struct call_event *ev);
-void cc_call_drop(struct cc_call *k);	/* forgets it, without any effect */
-uint64_t cc_rpc_keep(struct cc_call *k, struct rpc_call *rpc);	/* 0: too many wait */
+void cc_call_drop(struct cc_call *k);                          /* forgets it, without any effect */
+uint64_t cc_rpc_keep(struct cc_call *k, struct rpc_call *rpc); /* 0: too many wait */
 void cc_adopt(void *arg, const char *id, const void *body, size_t len);
 void cc_lost(void *arg);
 
@@ -149,12 +159,12 @@ Parley__Voice__V1__Call *cc_call_view(struct cc_call *k, const char *agent_id, s
 PL_MUST enum pl_err refs_open(struct refs **ret, struct cc *cc, struct pl_why *why);
 void refs_close(struct refs *r);
 void refs_refresh(struct refs *r);
-/** What a number leads to when an agent or a phone of ours dials it: a route into a queue or to a phone, a phone, a trunk. The result's
- *  strings live in a. NONE: nowhere. */
+/** What a number leads to when an agent or a phone of ours dials it: a route into a queue or to a phone, a phone, a
+ * trunk. The result's strings live in a. NONE: nowhere. */
 struct call_dest refs_resolve(struct refs *r, const char *number, struct pl_arena *a);
-struct call_dest refs_queue(struct refs *r, const char *queue_id, struct pl_arena *a);	/* known or not */
+struct call_dest refs_queue(struct refs *r, const char *queue_id, struct pl_arena *a); /* known or not */
 struct call_dest refs_phone_user(struct refs *r, const char *user, struct pl_arena *a);
-struct call_dest refs_agent_phone(struct refs *r, const char *agent_id, struct pl_arena *a);	/* NONE: not at a phone */
+struct call_dest refs_agent_phone(struct refs *r, const char *agent_id, struct pl_arena *a); /* NONE: not at a phone */
 const char *refs_queue_name(struct refs *r, const char *queue_id);
 const char *refs_trunk_caller_id(struct refs *r, const char *trunk_id);
 
@@ -171,7 +181,8 @@ PL_MUST enum pl_err recordings_open(struct recordings **ret, struct cc *cc, stru
 void recordings_close(struct recordings *r);
 void recordings_second(struct recordings *r);
 /** The recorder's last word; the call may be over. */
-void recordings_done(struct recordings *r, const char *room_id, const char *node, const Parley__Media__V1__RecordingDone *d);
+void recordings_done(struct recordings *r, const char *room_id, const char *node,
+		     const Parley__Media__V1__RecordingDone *d);
 /** What is known of a recording while its call lives, for its last word. */
 void recordings_note(struct recordings *r, const char *recording_id, const char *interaction_id, const char *agent_id,
 		     const char *queue_id);

@@ -1,5 +1,5 @@
-/* Messages to the router's log. Their ids come from the call's id and its counter, so that what an adopted call sends again counts
- * once. */
+/* Messages to the router's log. Their ids come from the call's id and its counter, so that what an adopted call sends
+ * again counts once. */
 #include "cc.h"
 
 #include <parley/log.h>
@@ -72,7 +72,8 @@ static void enqueue(struct cc_call *k, const struct call_effect *e, const char *
 
 static void offer_reply(struct cc_call *k, const struct call_effect *e)
 {
-	static const char *const names[OFFER_OUTCOME_N] = { "none", "accepted", "rejected", "timeout", "failed", "elsewhere", "cancelled" };
+	static const char *const names[OFFER_OUTCOME_N] = { "none",   "accepted",  "rejected", "timeout",
+							    "failed", "elsewhere", "cancelled" };
 	char msg_id[2 * CALL_ID];
 	input_t in = PARLEY__ACD__V1__ACD_INPUT__INIT;
 	Parley__Acd__V1__OfferReply m = PARLEY__ACD__V1__OFFER_REPLY__INIT;
@@ -105,7 +106,9 @@ void fx_do_acd(struct cc_call *k, const struct call_effect *e)
 	char msg_id[2 * CALL_ID];
 	input_t in = PARLEY__ACD__V1__ACD_INPUT__INIT;
 	snprintf(msg_id, sizeof(msg_id), "%s-%u-%s", k->c.id, e->n,
-		 e->kind == CALL_FX_ENQUEUE ? "enqueue" : e->kind == CALL_FX_CANCEL ? "cancel" : "ended");
+		 e->kind == CALL_FX_ENQUEUE  ? "enqueue"
+		 : e->kind == CALL_FX_CANCEL ? "cancel"
+					     : "ended");
 	if (e->kind == CALL_FX_ENQUEUE) {
 		enqueue(k, e, msg_id);
 	} else if (e->kind == CALL_FX_OFFER_REPLY) {

@@ -14,8 +14,8 @@ struct flow_ask {
 	struct cc *cc;
 	char id[CALL_ID];
 	uint32_t seq;
-	bool again;	/* any copy has been asked */
-	uint8_t *packed;	/* the request, to ask it again */
+	bool again;      /* any copy has been asked */
+	uint8_t *packed; /* the request, to ask it again */
 	size_t len;
 };
 
@@ -35,17 +35,29 @@ static struct flow_source_list sources(struct pl_arena *a, Parley__Media__V1__So
 		const Parley__Media__V1__Source *m = in[i];
 		struct call_source *s = &out[r.n++];
 		switch (m->source_case) {
-		case PARLEY__MEDIA__V1__SOURCE__SOURCE_FILE: *s = (struct call_source){ .kind = SOURCE_FILE, .text = m->file }; break;
-		case PARLEY__MEDIA__V1__SOURCE__SOURCE_FOLDER: *s = (struct call_source){ .kind = SOURCE_FOLDER, .text = m->folder }; break;
-		case PARLEY__MEDIA__V1__SOURCE__SOURCE_SAY:
-			*s = (struct call_source){ .kind = SOURCE_SAY, .text = m->say->text, .language = m->say->language };
+		case PARLEY__MEDIA__V1__SOURCE__SOURCE_FILE:
+			*s = (struct call_source){ .kind = SOURCE_FILE, .text = m->file };
 			break;
-		case PARLEY__MEDIA__V1__SOURCE__SOURCE_SILENCE_MS: *s = (struct call_source){ .kind = SOURCE_SILENCE, .a = m->silence_ms }; break;
+		case PARLEY__MEDIA__V1__SOURCE__SOURCE_FOLDER:
+			*s = (struct call_source){ .kind = SOURCE_FOLDER, .text = m->folder };
+			break;
+		case PARLEY__MEDIA__V1__SOURCE__SOURCE_SAY:
+			*s = (struct call_source){ .kind = SOURCE_SAY,
+						   .text = m->say->text,
+						   .language = m->say->language };
+			break;
+		case PARLEY__MEDIA__V1__SOURCE__SOURCE_SILENCE_MS:
+			*s = (struct call_source){ .kind = SOURCE_SILENCE, .a = m->silence_ms };
+			break;
 		case PARLEY__MEDIA__V1__SOURCE__SOURCE_TONE:
-			*s = (struct call_source){ .kind = SOURCE_TONE, .a = m->tone->hz1, .b = m->tone->hz2, .c = m->tone->on_ms,
+			*s = (struct call_source){ .kind = SOURCE_TONE,
+						   .a = m->tone->hz1,
+						   .b = m->tone->hz2,
+						   .c = m->tone->on_ms,
 						   .d = m->tone->off_ms };
 			break;
-		default: r.n--;
+		default:
+			r.n--;
 		}
 	}
 	return r;
@@ -53,14 +65,20 @@ static struct flow_source_list sources(struct pl_arena *a, Parley__Media__V1__So
 
 static void queue_action(struct pl_arena *a, const Parley__Flow__V1__WaitInQueueAction *q, struct flow_action *out)
 {
-	*out = (struct flow_action){ .kind = ACT_QUEUE, .sources = sources(a, q->music, q->n_music),
+	*out = (struct flow_action){ .kind = ACT_QUEUE,
+				     .sources = sources(a, q->music, q->n_music),
 				     .greeting = sources(a, q->greeting, q->n_greeting),
-				     .announcement = sources(a, q->announcement, q->n_announcement), .language = q->language,
-				     .exit_key = q->exit_key, .every_ms = q->announce_every_ms, .position = q->announce_position,
-				     .record = q->record, .dest = { .kind = DEST_QUEUE, .id = q->queue_id, .name = q->queue_name } };
+				     .announcement = sources(a, q->announcement, q->n_announcement),
+				     .language = q->language,
+				     .exit_key = q->exit_key,
+				     .every_ms = q->announce_every_ms,
+				     .position = q->announce_position,
+				     .record = q->record,
+				     .dest = { .kind = DEST_QUEUE, .id = q->queue_id, .name = q->queue_name } };
 }
 
-static void dial_action(struct cc *cc, struct pl_arena *a, const Parley__Flow__V1__DialAction *d, struct flow_action *out)
+static void dial_action(struct cc *cc, struct pl_arena *a, const Parley__Flow__V1__DialAction *d,
+			struct flow_action *out)
 {
 	*out = (struct flow_action){ .kind = ACT_DIAL, .ring_ms = d->ring_timeout_ms };
 	if (!pl_empty(d->uri))
@@ -73,23 +91,33 @@ static void action(struct cc *cc, struct pl_arena *a, const Parley__Flow__V1__Ac
 {
 	*out = (struct flow_action){ .kind = ACT_NONE };
 	switch (m->action_case) {
-	case ACT(ANSWER): out->kind = ACT_ANSWER; break;
+	case ACT(ANSWER):
+		out->kind = ACT_ANSWER;
+		break;
 	case ACT(PLAY):
 		out->kind = ACT_PLAY;
 		out->sources = sources(a, m->play->sources, m->play->n_sources);
 		break;
 	case ACT(COLLECT):
-		*out = (struct flow_action){ .kind = ACT_COLLECT, .sources = sources(a, m->collect->sources, m->collect->n_sources),
-					     .max_digits = m->collect->max_digits, .terminator = m->collect->terminator,
-					     .first_ms = m->collect->first_timeout_ms, .inter_ms = m->collect->inter_digit_timeout_ms };
+		*out = (struct flow_action){ .kind = ACT_COLLECT,
+					     .sources = sources(a, m->collect->sources, m->collect->n_sources),
+					     .max_digits = m->collect->max_digits,
+					     .terminator = m->collect->terminator,
+					     .first_ms = m->collect->first_timeout_ms,
+					     .inter_ms = m->collect->inter_digit_timeout_ms };
 		break;
-	case ACT(WAIT_IN_QUEUE): queue_action(a, m->wait_in_queue, out); break;
+	case ACT(WAIT_IN_QUEUE):
+		queue_action(a, m->wait_in_queue, out);
+		break;
 	case ACT(HANGUP):
 		out->kind = ACT_HANGUP;
 		out->status = m->hangup->status;
 		break;
-	case ACT(DIAL): dial_action(cc, a, m->dial, out); break;
-	default: break;
+	case ACT(DIAL):
+		dial_action(cc, a, m->dial, out);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -135,7 +163,8 @@ static bool ask_again(struct flow_ask *a)
 {
 	ProtobufCMessage *m = NULL;
 	struct pl_why why = { 0 };
-	if (a->again || rpc_unpack(&parley__flow__v1__step_request__descriptor, a->packed, a->len, pl_loop_tmp(a->cc->app->loop), &m, &why))
+	if (a->again || rpc_unpack(&parley__flow__v1__step_request__descriptor, a->packed, a->len,
+				   pl_loop_tmp(a->cc->app->loop), &m, &why))
 		return false;
 	a->again = true;
 	return ask(a, NULL, (const step_t *)(const void *)m);
@@ -158,7 +187,8 @@ static void on_stepped(void *arg, enum pl_err err, const ProtobufCMessage *out, 
 		answered(k, seq, err, m);
 }
 
-static void started(struct cc_call *k, const struct call_effect *e, struct pl_arena *a, Parley__Flow__V1__SessionStarted *s)
+static void started(struct cc_call *k, const struct call_effect *e, struct pl_arena *a,
+		    Parley__Flow__V1__SessionStarted *s)
 {
 	const Parley__Telephony__V1__LegIncomingRequest *in = e->kv;
 	s->flow_id = cc_str(e->id);
@@ -175,13 +205,13 @@ static void started(struct cc_call *k, const struct call_effect *e, struct pl_ar
 
 static bool fill(struct cc_call *k, const struct call_effect *e, struct pl_arena *a, step_t *m)
 {
-#define PART(c, f, t, i)                           \
-	do {                                       \
-		m->event_case = EV(c);             \
-		m->f = PL_NEW(a, t);               \
-		if (!m->f)                         \
-			return false;              \
-		i(m->f);                           \
+#define PART(c, f, t, i)                                                                                               \
+	do {                                                                                                           \
+		m->event_case = EV(c);                                                                                 \
+		m->f = PL_NEW(a, t);                                                                                   \
+		if (!m->f)                                                                                             \
+			return false;                                                                                  \
+		i(m->f);                                                                                               \
 	} while (0)
 	switch (e->step) {
 	case STEP_STARTED:
@@ -199,12 +229,16 @@ static bool fill(struct cc_call *k, const struct call_effect *e, struct pl_arena
 		if (pl_streq(e->text, "exit-key"))
 			m->queue_left->digit = k->c.digits;
 		return true;
-	case STEP_GONE: PART(GONE, gone, Parley__Flow__V1__CustomerGone, parley__flow__v1__customer_gone__init); return true;
+	case STEP_GONE:
+		PART(GONE, gone, Parley__Flow__V1__CustomerGone, parley__flow__v1__customer_gone__init);
+		return true;
 	case STEP_FAILED:
 		PART(FAILED, failed, Parley__Flow__V1__ActionFailed, parley__flow__v1__action_failed__init);
 		m->failed->error = cc_str(e->text);
 		return true;
-	default: PART(DONE, done, Parley__Flow__V1__ActionDone, parley__flow__v1__action_done__init); return true;
+	default:
+		PART(DONE, done, Parley__Flow__V1__ActionDone, parley__flow__v1__action_done__init);
+		return true;
 	}
 #undef PART
 }
@@ -214,7 +248,8 @@ void fx_do_flow(struct cc_call *k, const struct call_effect *e)
 	struct pl_arena *tmp = pl_loop_tmp(k->cc->app->loop);
 	step_t m = PARLEY__FLOW__V1__STEP_REQUEST__INIT;
 	struct flow_ask *a = calloc(1, sizeof(*a));
-	const char *node = *k->c.flow_node && bus_find_node(k->cc->app->bus, "flow", k->c.flow_node) ? k->c.flow_node : NULL;
+	const char *node =
+		*k->c.flow_node && bus_find_node(k->cc->app->bus, "flow", k->c.flow_node) ? k->c.flow_node : NULL;
 	m.session_id = k->c.id;
 	m.seq = e->n;
 	bool ok = a && fill(k, e, tmp, &m);

@@ -1,4 +1,5 @@
-/* Facts for the ledger. The event's id is derived from the call, the kind and the call's counter: said twice, stored once. */
+/* Facts for the ledger. The event's id is derived from the call, the kind and the call's counter: said twice, stored
+ * once. */
 #include "cc.h"
 
 #include <parley/log.h>
@@ -27,7 +28,12 @@ static void on_stored(void *arg, enum pl_err err, const struct bus_msg *m, const
 	log_error("event.failed", LOG_WHY(why));
 }
 
-struct emit { struct cc_call *k; const struct call_effect *e; struct pl_arena *a; Parley__Common__V1__EventMeta *meta; };
+struct emit {
+	struct cc_call *k;
+	const struct call_effect *e;
+	struct pl_arena *a;
+	Parley__Common__V1__EventMeta *meta;
+};
 
 static void out(const struct emit *x, const char *entity, const ProtobufCMessage *m)
 {
@@ -40,8 +46,8 @@ static void out(const struct emit *x, const char *entity, const ProtobufCMessage
 }
 
 /* BODY(type in capitals, type) declares `m` of this type with its meta set. */
-#define BODY(T, t)                                                      \
-	Parley__Voice__V1__##T m = PARLEY__VOICE__V1__##t##__INIT;      \
+#define BODY(T, t)                                                                                                     \
+	Parley__Voice__V1__##T m = PARLEY__VOICE__V1__##t##__INIT;                                                     \
 	m.meta = x->meta
 
 static void emit_started(const struct emit *x)
@@ -134,8 +140,16 @@ static void emit_small(const struct emit *x)
 {
 	const char *id = x->k->c.id;
 	switch (x->e->event) {
-	case LEDGER_ANSWERED: { BODY(CallAnswered, CALL_ANSWERED); out(x, id, &m.base); break; }
-	case LEDGER_HELD: { BODY(CallHeld, CALL_HELD); out(x, id, &m.base); break; }
+	case LEDGER_ANSWERED: {
+		BODY(CallAnswered, CALL_ANSWERED);
+		out(x, id, &m.base);
+		break;
+	}
+	case LEDGER_HELD: {
+		BODY(CallHeld, CALL_HELD);
+		out(x, id, &m.base);
+		break;
+	}
 	case LEDGER_RESUMED: {
 		BODY(CallResumed, CALL_RESUMED);
 		m.held_ms = x->e->ms2;
@@ -168,9 +182,13 @@ static void emit_small(const struct emit *x)
 void fx_do_emit(struct cc_call *k, const struct call_effect *e)
 {
 	static void (*const verbs[CALL_LEDGER_N])(const struct emit *) = {
-		[LEDGER_STARTED] = emit_started, [LEDGER_AGENT_RINGING] = emit_ringing, [LEDGER_AGENT_CONNECTED] = emit_connected,
-		[LEDGER_AGENT_DISCONNECTED] = emit_disconnected, [LEDGER_ENDED] = emit_ended,
-		[LEDGER_RECORDING_EXPECTED] = emit_expected, [LEDGER_RECORDING_STOPPED] = emit_stopped,
+		[LEDGER_STARTED] = emit_started,
+		[LEDGER_AGENT_RINGING] = emit_ringing,
+		[LEDGER_AGENT_CONNECTED] = emit_connected,
+		[LEDGER_AGENT_DISCONNECTED] = emit_disconnected,
+		[LEDGER_ENDED] = emit_ended,
+		[LEDGER_RECORDING_EXPECTED] = emit_expected,
+		[LEDGER_RECORDING_STOPPED] = emit_stopped,
 	};
 	char event_id[CALL_ID];
 	struct emit x = { k, e, pl_loop_tmp(k->cc->app->loop), NULL };

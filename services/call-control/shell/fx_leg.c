@@ -58,7 +58,8 @@ static void dial(struct cc_call *k, const struct call_effect *e, command_t *m)
 	}
 	caller(k, l, &d);
 	d.sdp = cc_str(e->sdp);
-	d.ring_timeout_ms = l->ring_timeout_ms + 2000; /* the router's timer, or ours, goes first; this one is for when we are gone */
+	d.ring_timeout_ms = l->ring_timeout_ms +
+			    2000; /* the router's timer, or ours, goes first; this one is for when we are gone */
 	d.auto_answer = l->auto_answer;
 	m->command_case = CASE(DIAL);
 	m->dial = &d;
@@ -80,7 +81,9 @@ void fx_do_leg(struct cc_call *k, const struct call_effect *e)
 	m.leg_id = cc_str(e->leg_id);
 	m.seq = e->seq;
 	switch (e->kind) {
-	case CALL_FX_LEG_DIAL: dial(k, e, &m); return;
+	case CALL_FX_LEG_DIAL:
+		dial(k, e, &m);
+		return;
 	case CALL_FX_LEG_PROGRESS:
 		progress.status = e->status;
 		m.command_case = CASE(PROGRESS);

@@ -15,9 +15,12 @@ struct media_ask {
 	struct cc *cc;
 	char id[CALL_ID], node[CALL_NODE];
 	uint32_t req;
-	int stats_at;	/* operation that destroyed the customer's endpoint; -1 */
+	int stats_at; /* operation that destroyed the customer's endpoint; -1 */
 	size_t n;
-	struct { size_t at; char ep[CALL_ID]; } sdps[CALL_RESULTS];
+	struct {
+		size_t at;
+		char ep[CALL_ID];
+	} sdps[CALL_RESULTS];
 };
 
 static source_t *source(struct pl_arena *a, const struct call_source *s)
@@ -71,7 +74,10 @@ static char **one(struct pl_arena *a, const char *id)
 	return list;
 }
 
-static char *player_id(struct pl_arena *a, uint32_t n) { return pl_arena_printf(a, "p%u", n); }
+static char *player_id(struct pl_arena *a, uint32_t n)
+{
+	return pl_arena_printf(a, "p%u", n);
+}
 
 static void play(struct pl_arena *a, const struct call_op *op, op_t *m)
 {
@@ -96,12 +102,12 @@ static void play(struct pl_arena *a, const struct call_op *op, op_t *m)
 	p->offset_ms = op->offset_ms;
 }
 
-#define MAKE(field, type, init)                      \
-	do {                                         \
-		m->field = PL_NEW(a, type);          \
-		if (!m->field)                       \
-			return false;                \
-		init(m->field);                      \
+#define MAKE(field, type, init)                                                                                        \
+	do {                                                                                                           \
+		m->field = PL_NEW(a, type);                                                                            \
+		if (!m->field)                                                                                         \
+			return false;                                                                                  \
+		init(m->field);                                                                                        \
 	} while (0)
 
 static bool room_op(struct pl_arena *a, const struct call_op *op, op_t *m)
@@ -179,7 +185,8 @@ static bool operation(struct pl_arena *a, const struct call_op *op, op_t *m)
 		MAKE(stop_play, Parley__Media__V1__StopPlay, parley__media__v1__stop_play__init);
 		m->stop_play->player_id = player_id(a, op->player);
 		return true;
-	default: return room_op(a, op, m);
+	default:
+		return room_op(a, op, m);
 	}
 }
 
@@ -250,7 +257,8 @@ void fx_do_media(struct cc_call *k, const struct call_fx *fx)
 		m.operations[m.n_operations++] = &ops[i];
 		ok = operation(tmp, &fx->ops[i], &ops[i]);
 	}
-	struct rpc_to to = { &parley__media__v1__media_internal_service__descriptor, "Apply", fx->media, NULL, APPLY_MS };
+	struct rpc_to to = { &parley__media__v1__media_internal_service__descriptor, "Apply", fx->media, NULL,
+			     APPLY_MS };
 	obs_add(k->cc->m.asks, 1);
 	if (ok && rpc_ask(k->cc->app->bus, &to, &m.base, on_applied, a, &why))
 		return;

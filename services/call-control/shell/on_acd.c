@@ -12,9 +12,14 @@ typedef Parley__Acd__V1__InteractionOffered offered_t;
 static void offered(struct cc_call *k, const offered_t *m)
 {
 	struct call_event ev = { .kind = CALL_EV_OFFERED };
-	ev.offer = (struct ev_offer){ .offer_id = m->offer_id, .agent_id = m->meta ? m->meta->agent_id : "",
-				      .queue_id = m->meta ? m->meta->queue_id : "", .queue_name = m->queue_name, .fence = m->fence,
-				      .ring_timeout_ms = m->ring_timeout_ms, .auto_answer = m->auto_answer, .record = m->record };
+	ev.offer = (struct ev_offer){ .offer_id = m->offer_id,
+				      .agent_id = m->meta ? m->meta->agent_id : "",
+				      .queue_id = m->meta ? m->meta->queue_id : "",
+				      .queue_name = m->queue_name,
+				      .fence = m->fence,
+				      .ring_timeout_ms = m->ring_timeout_ms,
+				      .auto_answer = m->auto_answer,
+				      .record = m->record };
 	if (m->device == PARLEY__ACD__V1__DEVICE__DEVICE_BROWSER)
 		ev.offer.device = (struct call_dest){ .kind = DEST_BROWSER };
 	else if (m->device == PARLEY__ACD__V1__DEVICE__DEVICE_PHONE)
@@ -88,15 +93,16 @@ static void on_missed(void *arg, const struct bus_msg *b)
 	} else if (strncmp(b->subject, "ev.acd.dequeued.", 16) == 0) {
 		if (!rpc_decode(b, pl_loop_tmp(k->cc->app->loop), &pm, &why) &&
 		    pm->descriptor == &parley__acd__v1__interaction_dequeued__descriptor)
-			pl_strlcpy(k->heal_reason, ((const Parley__Acd__V1__InteractionDequeued *)(const void *)pm)->reason,
+			pl_strlcpy(k->heal_reason,
+				   ((const Parley__Acd__V1__InteractionDequeued *)(const void *)pm)->reason,
 				   sizeof(k->heal_reason));
 	} else {
 		on_acd(k->cc, b); /* what was seen already is refused by the engine: known offer, unknown end */
 	}
 }
 
-/* The last "offered" is live only when no end came after it. A tail gives them in stream order, so an offer that has ended is begun
- * and let go again before anything is dialled: both come in one turn, before media has answered. */
+/* The last "offered" is live only when no end came after it. A tail gives them in stream order, so an offer that has
+ * ended is begun and let go again before anything is dialled: both come in one turn, before media has answered. */
 void on_acd_heal(struct cc_call *k)
 {
 	struct pl_why why = { 0 };
@@ -104,20 +110,32 @@ void on_acd_heal(struct cc_call *k)
 	if (k->c.phase != CALL_QUEUE && k->c.phase != CALL_MENU)
 		return;
 	snprintf(filter, sizeof(filter), "ev.acd.*.%s", k->c.id);
-	struct bus_tail_cfg c = { .stream = "LEDGER", .filter = filter, .from_seq = 1, .last_per_subject = true, .fn = on_missed,
-				  .caught_up = heal_done, .arg = k };
+	struct bus_tail_cfg c = { .stream = "LEDGER",
+				  .filter = filter,
+				  .from_seq = 1,
+				  .last_per_subject = true,
+				  .fn = on_missed,
+				  .caught_up = heal_done,
+				  .arg = k };
 	if (bus_tail_open(&k->heal, k->cc->app->bus, &c, &why))
 		log_warn("acd.heal-failed", LOG_S("call", k->c.id), LOG_WHY(&why)); /* the offer then rings out */
 }
 
 /* --- position in the queue, from one snapshot for all who ask within some seconds --- */
 
-struct position { struct pl_list link; char id[CALL_ID]; };
-struct place { UT_hash_handle hh; char id[CALL_ID]; uint32_t position; };
+struct position {
+	struct pl_list link;
+	char id[CALL_ID];
+};
+struct place {
+	UT_hash_handle hh;
+	char id[CALL_ID];
+	uint32_t position;
+};
 struct positions {
-	struct pl_list asking;	/* calls that wait for the answer under way */
+	struct pl_list asking; /* calls that wait for the answer under way */
 	bool under_way;
-	int64_t at_us;		/* of the newest snapshot */
+	int64_t at_us; /* of the newest snapshot */
 	struct place *places;
 };
 
@@ -135,7 +153,8 @@ static void tell(struct cc *cc, const char *id)
 static void places_clear(struct positions *s)
 {
 	struct place *p, *next;
-	HASH_ITER(hh, s->places, p, next) {
+	HASH_ITER(hh, s->places, p, next)
+	{
 		HASH_DEL(s->places, p);
 		free(p);
 	}
@@ -145,7 +164,7 @@ static void tell_all(void *arg)
 {
 	struct cc *cc = arg;
 	cc->positions->under_way = false;
-	PL_LIST_EACH_SAFE(it, &cc->positions->asking) {
+	PL_LIST_EACH_SAFE (it, &cc->positions->asking) {
 		struct position *p = PL_CONTAINER(it, struct position, link);
 		pl_list_remove(it);
 		tell(cc, p->id);
@@ -200,7 +219,7 @@ void on_acd_close(struct cc *cc)
 	if (!s)
 		return;
 	places_clear(s);
-	PL_LIST_EACH_SAFE(it, &s->asking)
+	PL_LIST_EACH_SAFE (it, &s->asking)
 		free(PL_CONTAINER(it, struct position, link));
 	free(s);
 	cc->positions = NULL;

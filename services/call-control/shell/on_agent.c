@@ -21,12 +21,20 @@ static Parley__Voice__V1__CallState state_of(const struct call *c, int leg)
 {
 	bool own = leg >= 0 && leg == c->far;
 	switch (c->phase) {
-	case CALL_MENU: return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_OFFERED : PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_MENU;
-	case CALL_QUEUE: return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_OFFERED : PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_WAITING;
-	case CALL_DIAL: return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_DIALLING : PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_TRANSFERRING;
+	case CALL_MENU:
+		return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_OFFERED
+				: PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_MENU;
+	case CALL_QUEUE:
+		return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_OFFERED
+				: PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_WAITING;
+	case CALL_DIAL:
+		return leg >= 0 ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_DIALLING
+				: PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_TRANSFERRING;
 	case CALL_TALK:
-		return own && c->held ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_HELD : PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_TALKING;
-	default: return PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_ENDED;
+		return own && c->held ? PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_HELD
+				      : PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_TALKING;
+	default:
+		return PARLEY__VOICE__V1__CALL_STATE__CALL_STATE_ENDED;
 	}
 }
 
@@ -58,7 +66,8 @@ static void talk(const struct cc_call *k, int leg, call_t *m, struct pl_arena *a
 	}
 	m->answered_at = rpc_ts(a, c->talk_us);
 	m->held_since = c->held ? rpc_ts(a, c->held_us) : NULL;
-	m->recording = (Parley__Voice__V1__RecordingState)(c->recording + 1); /* OFF, ON, PAUSED, FAILED in this order */
+	m->recording =
+		(Parley__Voice__V1__RecordingState)(c->recording + 1); /* OFF, ON, PAUSED, FAILED in this order */
 	m->muted = l->muted;
 	m->needs_browser = l->kind == LEG_BROWSER && l->lost;
 	m->holds = c->holds;
@@ -102,11 +111,11 @@ static struct rpc_call *rpc_take(struct cc_call *k, uint64_t token)
 	return NULL;
 }
 
-#define REPLY(T, init, ...)                                            \
-	do {                                                           \
-		Parley__Voice__V1__##T m = PARLEY__VOICE__V1__##init; \
-		__VA_ARGS__;                                           \
-		rpc_reply(rpc, &m.base);                               \
+#define REPLY(T, init, ...)                                                                                            \
+	do {                                                                                                           \
+		Parley__Voice__V1__##T m = PARLEY__VOICE__V1__##init;                                                  \
+		__VA_ARGS__;                                                                                           \
+		rpc_reply(rpc, &m.base);                                                                               \
 	} while (0)
 
 void fx_do_reply(struct cc_call *k, const struct call_effect *e)
@@ -150,18 +159,24 @@ void fx_do_reply(struct cc_call *k, const struct call_effect *e)
 /* All requests but ListMyCalls begin with the interaction's id. */
 static const char *interaction_of(const struct rpc_call *rpc)
 {
-	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(rpc->in->descriptor, "interaction_id");
+	const ProtobufCFieldDescriptor *f =
+		protobuf_c_message_descriptor_get_field_by_name(rpc->in->descriptor, "interaction_id");
 	return f ? *(char *const *)(const void *)((const char *)rpc->in + f->offset) : "";
 }
 
 static const char *refusal(enum pl_err err)
 {
 	switch (err) {
-	case PL_E_NOTFOUND: return "no such call or offer of yours";
-	case PL_E_FORMAT: return "not usable as it is";
-	case PL_E_FULL: return "too much is under way in this call";
-	case PL_E_UNAVAIL: return "no telephone or media node is there";
-	default: return "not in this state of the call";
+	case PL_E_NOTFOUND:
+		return "no such call or offer of yours";
+	case PL_E_FORMAT:
+		return "not usable as it is";
+	case PL_E_FULL:
+		return "too much is under way in this call";
+	case PL_E_UNAVAIL:
+		return "no telephone or media node is there";
+	default:
+		return "not in this state of the call";
 	}
 }
 
@@ -174,7 +189,8 @@ static void step(struct cc_call *k, struct rpc_call *rpc, struct call_event *ev)
 	}
 	ev->cmd.rpc = token;
 	ev->cmd.agent_id = rpc->actor.user_id;
-	enum pl_err err = cc_step(k, ev); /* when it was taken, the reply is an effect; then neither k nor rpc may be touched */
+	enum pl_err err =
+		cc_step(k, ev); /* when it was taken, the reply is an effect; then neither k nor rpc may be touched */
 	if (err && rpc_take(k, token))
 		fail(rpc, err, refusal(err));
 }
@@ -183,12 +199,17 @@ static void transfer_dest(struct cc *cc, struct rpc_call *rpc, struct call_event
 {
 	const Parley__Voice__V1__TransferCallRequest *m = (const void *)rpc->in;
 	switch (m->target_case) {
-	case PARLEY__VOICE__V1__TRANSFER_CALL_REQUEST__TARGET_QUEUE_ID: ev->cmd.dest = refs_queue(cc->names, m->queue_id, rpc->arena); break;
+	case PARLEY__VOICE__V1__TRANSFER_CALL_REQUEST__TARGET_QUEUE_ID:
+		ev->cmd.dest = refs_queue(cc->names, m->queue_id, rpc->arena);
+		break;
 	case PARLEY__VOICE__V1__TRANSFER_CALL_REQUEST__TARGET_AGENT_ID:
 		ev->cmd.dest = (struct call_dest){ .kind = DEST_AGENT, .id = m->agent_id };
 		break;
-	case PARLEY__VOICE__V1__TRANSFER_CALL_REQUEST__TARGET_NUMBER: ev->cmd.dest = refs_resolve(cc->names, m->number, rpc->arena); break;
-	default: break;
+	case PARLEY__VOICE__V1__TRANSFER_CALL_REQUEST__TARGET_NUMBER:
+		ev->cmd.dest = refs_resolve(cc->names, m->number, rpc->arena);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -233,7 +254,10 @@ static void command(struct cc *cc, struct cc_call *k, struct rpc_call *rpc)
 	step(k, rpc, &ev);
 }
 
-struct search { struct cc *cc; struct rpc_call *rpc; };
+struct search {
+	struct cc *cc;
+	struct rpc_call *rpc;
+};
 
 static void on_claimed(void *arg, bool ours)
 {
@@ -398,7 +422,8 @@ struct list {
 static void add_own(struct cc *cc, const char *agent_id, struct list *l)
 {
 	struct cc_call *k, *next;
-	HASH_ITER(hh, cc->calls, k, next) {
+	HASH_ITER(hh, cc->calls, k, next)
+	{
 		if (l->n == l->max || call_find_agent(&k->c, agent_id) < 0)
 			continue;
 		if ((l->calls[l->n] = cc_call_view(k, agent_id, l->rpc->arena)))
@@ -440,7 +465,8 @@ static void on_part(void *arg, enum pl_err err, const ProtobufCMessage *out, con
 		if ((l->calls[l->n] = (call_t *)(void *)rpc_dup(&m->calls[i]->base, l->rpc->arena)))
 			l->n++;
 	if (err)
-		log_warn("calls.list-part", LOG_WHY(why)); /* that copy is dying: its calls come back with their new owner */
+		log_warn("calls.list-part",
+			 LOG_WHY(why)); /* that copy is dying: its calls come back with their new owner */
 	if (--l->waiting)
 		return;
 	list_send(l);
@@ -482,14 +508,21 @@ static void on_peer(void *arg, enum bus_node_change c, const struct bus_node *n)
 		memmove(cc->peers[at], cc->peers[--cc->n_peers], CALL_NODE);
 }
 
-#define COMMANDS(f)                                                                                                      \
-	{ "AcceptOffer", f }, { "RejectOffer", f }, { "AttachBrowser", f }, { "HoldCall", f }, { "ResumeCall", f },      \
-		{ "MuteCall", f }, { "SendDigits", f }, { "TransferCall", f }, { "HangupCall", f }, { "PauseRecording", f }
+#define COMMANDS(f)                                                                                                    \
+	{ "AcceptOffer", f }, { "RejectOffer", f }, { "AttachBrowser", f }, { "HoldCall", f }, { "ResumeCall", f },    \
+		{ "MuteCall", f }, { "SendDigits", f }, { "TransferCall", f }, { "HangupCall", f },                    \
+	{                                                                                                              \
+		"PauseRecording", f                                                                                    \
+	}
 
 enum pl_err on_agent_open(struct cc *cc, struct pl_why *why)
 {
-	static const struct rpc_entry all[] = { COMMANDS(on_command), { "DialNumber", on_dial }, { "ListMyCalls", on_list }, { NULL, NULL } };
-	static const struct rpc_entry here[] = { COMMANDS(on_command_here), { "ListMyCalls", on_list_here }, { NULL, NULL } };
+	static const struct rpc_entry all[] = {
+		COMMANDS(on_command), { "DialNumber", on_dial }, { "ListMyCalls", on_list }, { NULL, NULL }
+	};
+	static const struct rpc_entry here[] = { COMMANDS(on_command_here),
+						 { "ListMyCalls", on_list_here },
+						 { NULL, NULL } };
 	const ProtobufCServiceDescriptor *d = &parley__voice__v1__call_service__descriptor;
 	enum pl_err err = bus_watch_nodes(cc->app->bus, "call-control", on_peer, cc);
 	if (!err)

@@ -27,21 +27,31 @@ struct leg_seen {
 
 static struct call_dest by_route(struct cc *cc, const incoming_t *in, struct pl_arena *a)
 {
-	const struct route *r = routes_find(cc->routes, in->to_number, in->source == PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_TRUNK
-									       ? in->source_id : "");
+	const struct route *r =
+		routes_find(cc->routes, in->to_number,
+			    in->source == PARLEY__TELEPHONY__V1__LEG_SOURCE__LEG_SOURCE_TRUNK ? in->source_id : "");
 	struct call_dest d = { .kind = DEST_NONE };
 	char uri[CALL_TARGET];
 	if (!r)
 		return d;
 	switch (r->kind) {
-	case ROUTE_FLOW: d = (struct call_dest){ .kind = DEST_FLOW, .id = r->dest }; break;
-	case ROUTE_QUEUE: d = refs_queue(cc->names, r->dest, a); break;
-	case ROUTE_PHONE: d = refs_phone_user(cc->names, r->dest, a); break;
+	case ROUTE_FLOW:
+		d = (struct call_dest){ .kind = DEST_FLOW, .id = r->dest };
+		break;
+	case ROUTE_QUEUE:
+		d = refs_queue(cc->names, r->dest, a);
+		break;
+	case ROUTE_PHONE:
+		d = refs_phone_user(cc->names, r->dest, a);
+		break;
 	case ROUTE_URI:
 		if (route_uri(r, in->to_number, uri, sizeof(uri)) == PL_OK)
-			d = (struct call_dest){ .kind = DEST_URI, .id = pl_arena_strdup(a, uri), .number = in->to_number };
+			d = (struct call_dest){ .kind = DEST_URI,
+						.id = pl_arena_strdup(a, uri),
+						.number = in->to_number };
 		break;
-	default: break;
+	default:
+		break;
 	}
 	d.record |= r->record;
 	return d;
@@ -74,10 +84,18 @@ static void begin(struct cc *cc, struct rpc_call *rpc, const incoming_t *in)
 		return;
 	}
 	struct call_event ev = { .kind = CALL_EV_INCOMING };
-	ev.incoming = (struct ev_incoming){ .leg_id = in->leg_id, .edge = in->edge_node, .from = in->from_number,
-					    .from_name = in->from_name, .to = in->to_number, .source_id = in->source_id,
-					    .sip_call_id = in->sip_call_id, .sdp = in->sdp, .from_phone = phone,
-					    .internal = phone && d.kind != DEST_TRUNK && d.kind != DEST_URI, .dest = d, .kv = in };
+	ev.incoming = (struct ev_incoming){ .leg_id = in->leg_id,
+					    .edge = in->edge_node,
+					    .from = in->from_number,
+					    .from_name = in->from_name,
+					    .to = in->to_number,
+					    .source_id = in->source_id,
+					    .sip_call_id = in->sip_call_id,
+					    .sdp = in->sdp,
+					    .from_phone = phone,
+					    .internal = phone && d.kind != DEST_TRUNK && d.kind != DEST_URI,
+					    .dest = d,
+					    .kv = in };
 	cc->ended_status = 0;
 	enum pl_err err = cc_step(k, &ev);
 	if (err)
@@ -88,7 +106,8 @@ static void begin(struct cc *cc, struct rpc_call *rpc, const incoming_t *in)
 	else if (d.kind == DEST_NONE)
 		refuse(rpc, PL_E_NOTFOUND, "no route for this number");
 	else if (cc->ended_status)
-		refuse(rpc, cc->ended_status == 404 ? PL_E_NOTFOUND : PL_E_UNAVAIL, "no media node, edge or device for this call");
+		refuse(rpc, cc->ended_status == 404 ? PL_E_NOTFOUND : PL_E_UNAVAIL,
+		       "no media node, edge or device for this call");
 	else
 		reply_owner(rpc, cc);
 }
@@ -136,7 +155,8 @@ static void on_state(struct cc_call *k, const Parley__Telephony__V1__LegEvent *m
 		return;
 	struct call_leg *l = &k->c.legs[at];
 	bool gone = m->state == PARLEY__TELEPHONY__V1__LEG_STATE__LEG_STATE_GONE;
-	bool answer_lost = m->state == PARLEY__TELEPHONY__V1__LEG_STATE__LEG_STATE_UP && (l->state == LEG_DIALLING || l->state == LEG_RINGING);
+	bool answer_lost = m->state == PARLEY__TELEPHONY__V1__LEG_STATE__LEG_STATE_UP &&
+			   (l->state == LEG_DIALLING || l->state == LEG_RINGING);
 	if (!gone && !answer_lost) {
 		l->ev_seq = PL_MAX(l->ev_seq, m->seq);
 		return;
@@ -151,14 +171,22 @@ static void on_state(struct cc_call *k, const Parley__Telephony__V1__LegEvent *m
 static enum call_event_kind kind_of(Parley__Telephony__V1__LegEventKind k)
 {
 	switch (k) {
-	case KIND(RINGING): return CALL_EV_LEG_RINGING;
-	case KIND(ANSWERED): return CALL_EV_LEG_ANSWERED;
-	case KIND(ENDED): return CALL_EV_LEG_ENDED;
-	case KIND(REINVITED): return CALL_EV_LEG_REINVITED;
-	case KIND(REMOTE_REINVITE): return CALL_EV_LEG_REINVITE;
-	case KIND(DIGITS): return CALL_EV_LEG_DIGITS;
-	case KIND(REFER): return CALL_EV_LEG_REFER;
-	default: return CALL_EVENT_N;
+	case KIND(RINGING):
+		return CALL_EV_LEG_RINGING;
+	case KIND(ANSWERED):
+		return CALL_EV_LEG_ANSWERED;
+	case KIND(ENDED):
+		return CALL_EV_LEG_ENDED;
+	case KIND(REINVITED):
+		return CALL_EV_LEG_REINVITED;
+	case KIND(REMOTE_REINVITE):
+		return CALL_EV_LEG_REINVITE;
+	case KIND(DIGITS):
+		return CALL_EV_LEG_DIGITS;
+	case KIND(REFER):
+		return CALL_EV_LEG_REFER;
+	default:
+		return CALL_EVENT_N;
 	}
 }
 
@@ -186,10 +214,16 @@ static void on_event(void *arg, const struct bus_msg *b)
 	}
 	if (ev.kind == CALL_EVENT_N)
 		return;
-	ev.leg = (struct ev_leg){ .leg_id = m->leg_id, .seq = m->seq, .status = m->status, .sdp = m->sdp, .reason = m->reason,
-				  .digits = m->digits, .by_remote = m->by_remote };
+	ev.leg = (struct ev_leg){ .leg_id = m->leg_id,
+				  .seq = m->seq,
+				  .status = m->status,
+				  .sdp = m->sdp,
+				  .reason = m->reason,
+				  .digits = m->digits,
+				  .by_remote = m->by_remote };
 	/* An end that nobody asked for: the edge lost the dialog (481, timer), or no longer knows the leg. */
-	ev.leg.lost = m->kind == KIND(ENDED) && !m->by_remote && (m->seq == 0 || m->status == 481 || m->status == 408 || m->status >= 500);
+	ev.leg.lost = m->kind == KIND(ENDED) && !m->by_remote &&
+		      (m->seq == 0 || m->status == 481 || m->status == 408 || m->status >= 500);
 	char number[CALL_NUMBER];
 	if (m->kind == KIND(REFER)) {
 		user_of(m->refer_to, number, sizeof(number));
@@ -215,7 +249,8 @@ static struct audit_from *round_of(struct cc *cc, const char *node, uint64_t rou
 		cc->audits = f;
 	}
 	if (f->round != round) {
-		HASH_ITER(hh, f->seen, s, next) {
+		HASH_ITER(hh, f->seen, s, next)
+		{
 			HASH_DEL(f->seen, s);
 			free(s);
 		}
@@ -230,14 +265,16 @@ static void missing_end(struct cc *cc, const struct audit_from *f)
 {
 	struct cc_call *k, *next;
 	int64_t now = cc_now(cc);
-	HASH_ITER(hh, cc->calls, k, next) {
+	HASH_ITER(hh, cc->calls, k, next)
+	{
 		char lost[CALL_ID] = "";
 		for (unsigned i = 0; i < CALL_LEGS && !*lost; i++) {
 			const struct call_leg *l = &k->c.legs[i];
 			struct leg_seen *s = NULL;
-			bool dialled = l->state == LEG_INCOMING || l->state == LEG_DIALLING || l->state == LEG_RINGING || l->state == LEG_UP;
-			if (!dialled || l->kind != LEG_SIP || !pl_streq(l->edge, f->node) || now - l->since_us < YOUNG_US ||
-			    now - k->taken_us < YOUNG_US)
+			bool dialled = l->state == LEG_INCOMING || l->state == LEG_DIALLING ||
+				       l->state == LEG_RINGING || l->state == LEG_UP;
+			if (!dialled || l->kind != LEG_SIP || !pl_streq(l->edge, f->node) ||
+			    now - l->since_us < YOUNG_US || now - k->taken_us < YOUNG_US)
 				continue;
 			HASH_FIND_STR(f->seen, l->id, s);
 			if (!s)
@@ -257,12 +294,14 @@ static void on_audit(void *arg, const struct bus_msg *b)
 	struct cc *cc = arg;
 	struct pl_why why = { 0 };
 	ProtobufCMessage *pm = NULL;
-	if (rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, b->data, b->len, pl_loop_tmp(cc->app->loop), &pm, &why)) {
+	if (rpc_unpack(&parley__telephony__v1__leg_audit__descriptor, b->data, b->len, pl_loop_tmp(cc->app->loop), &pm,
+		       &why)) {
 		log_warn("audit.bad", LOG_WHY(&why));
 		return;
 	}
 	const Parley__Telephony__V1__LegAudit *m = (const void *)pm;
-	struct audit_from *f = !pl_empty(m->node) && strlen(m->node) < CALL_NODE ? round_of(cc, m->node, m->round) : NULL;
+	struct audit_from *f =
+		!pl_empty(m->node) && strlen(m->node) < CALL_NODE ? round_of(cc, m->node, m->round) : NULL;
 	if (!f)
 		return;
 	for (size_t i = 0; i < m->n_leg_ids; i++) {
@@ -292,23 +331,26 @@ static void audit_send(struct cc *cc, const char *edge)
 	m.round = cc->audit_round;
 	m.leg_ids = ids;
 	HASH_ITER(hh, cc->calls, k, next)
-		for (unsigned i = 0; i < CALL_LEGS; i++) {
-			struct call_leg *l = &k->c.legs[i];
-			if (!call_leg_alive(l) || l->state == LEG_SETUP || l->kind != LEG_SIP || !pl_streq(l->edge, edge))
-				continue;
-			if (m.n_leg_ids == AUDIT_IDS) {
-				m.more = true;
-				(void)!rpc_send(cc->app->bus, subject, &m.base);
-				m.part++;
-				m.n_leg_ids = 0;
-			}
-			ids[m.n_leg_ids++] = l->id;
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		struct call_leg *l = &k->c.legs[i];
+		if (!call_leg_alive(l) || l->state == LEG_SETUP || l->kind != LEG_SIP || !pl_streq(l->edge, edge))
+			continue;
+		if (m.n_leg_ids == AUDIT_IDS) {
+			m.more = true;
+			(void)!rpc_send(cc->app->bus, subject, &m.base);
+			m.part++;
+			m.n_leg_ids = 0;
 		}
+		ids[m.n_leg_ids++] = l->id;
+	}
 	m.more = false;
 	(void)!rpc_send(cc->app->bus, subject, &m.base);
 }
 
-struct edges { char at[CC_NODES][CALL_NODE]; size_t n; };
+struct edges {
+	char at[CC_NODES][CALL_NODE];
+	size_t n;
+};
 
 /* Every edge that a call of ours touches, and every one that sent us an audit. */
 void on_legs_audit(struct cc *cc)
@@ -319,14 +361,14 @@ void on_legs_audit(struct cc *cc)
 	for (struct audit_from *f = cc->audits; f && e.n < CC_NODES; f = f->next)
 		pl_strlcpy(e.at[e.n++], f->node, CALL_NODE);
 	HASH_ITER(hh, cc->calls, k, next)
-		for (unsigned i = 0; i < CALL_LEGS; i++) {
-			const char *edge = k->c.legs[i].edge;
-			size_t at = 0;
-			while (at < e.n && strcmp(e.at[at], edge) != 0)
-				at++;
-			if (*edge && at == e.n && e.n < CC_NODES)
-				pl_strlcpy(e.at[e.n++], edge, CALL_NODE);
-		}
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		const char *edge = k->c.legs[i].edge;
+		size_t at = 0;
+		while (at < e.n && strcmp(e.at[at], edge) != 0)
+			at++;
+		if (*edge && at == e.n && e.n < CC_NODES)
+			pl_strlcpy(e.at[e.n++], edge, CALL_NODE);
+	}
 	for (size_t i = 0; i < e.n; i++)
 		audit_send(cc, e.at[i]);
 }
@@ -344,7 +386,7 @@ static void on_edge_node(void *arg, enum bus_node_change c, const struct bus_nod
 	log_warn("edge.lost", LOG_S("node", node));
 	struct call_event ev = { .kind = CALL_EV_EDGE_LOST, .id = node };
 	HASH_ITER(hh, cc->calls, k, next)
-		(void)!cc_step(k, &ev);
+	(void)!cc_step(k, &ev);
 }
 
 void on_legs_close(struct cc *cc)
@@ -352,7 +394,8 @@ void on_legs_close(struct cc *cc)
 	for (struct audit_from *f = cc->audits, *next; f; f = next) {
 		struct leg_seen *s, *n;
 		next = f->next;
-		HASH_ITER(hh, f->seen, s, n) {
+		HASH_ITER(hh, f->seen, s, n)
+		{
 			HASH_DEL(f->seen, s);
 			free(s);
 		}
@@ -373,6 +416,9 @@ enum pl_err on_legs_open(struct cc *cc, struct pl_why *why)
 	if (!err)
 		err = bus_watch_nodes(cc->app->bus, "sip-edge", on_edge_node, cc);
 	if (!err)
-		err = rpc_serve_node(cc->app->bus, &parley__telephony__v1__leg_internal_service__descriptor, entries, cc, why);
-	return err ? err : rpc_serve(cc->app->bus, &parley__telephony__v1__leg_internal_service__descriptor, entries, cc, why);
+		err = rpc_serve_node(cc->app->bus, &parley__telephony__v1__leg_internal_service__descriptor, entries,
+				     cc, why);
+	return err ? err
+		   : rpc_serve(cc->app->bus, &parley__telephony__v1__leg_internal_service__descriptor, entries, cc,
+			       why);
 }

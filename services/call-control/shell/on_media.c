@@ -15,19 +15,26 @@ static bool translate(const event_t *m, struct call_event *ev)
 	switch (m->event_case) {
 	case EV(DIGIT):
 		ev->kind = CALL_EV_DIGIT;
-		ev->digit = (struct ev_digit){ .endpoint_id = m->digit->endpoint_id, .seq = m->seq, .digit = m->digit->digit[0] };
+		ev->digit = (struct ev_digit){ .endpoint_id = m->digit->endpoint_id,
+					       .seq = m->seq,
+					       .digit = m->digit->digit[0] };
 		return true;
 	case EV(PLAY_DONE):
 		ev->kind = CALL_EV_PLAY_DONE;
-		ev->play = (struct ev_play){ .seq = m->seq, .failed = pl_streq(m->play_done->reason, "failed"),
-					     .stopped = pl_streq(m->play_done->reason, "stopped"), .played_ms = m->play_done->played_ms };
-		ev->play.player = m->play_done->player_id[0] == 'p' ? (uint32_t)strtoul(m->play_done->player_id + 1, NULL, 10) : 0;
+		ev->play = (struct ev_play){ .seq = m->seq,
+					     .failed = pl_streq(m->play_done->reason, "failed"),
+					     .stopped = pl_streq(m->play_done->reason, "stopped"),
+					     .played_ms = m->play_done->played_ms };
+		ev->play.player = m->play_done->player_id[0] == 'p'
+					  ? (uint32_t)strtoul(m->play_done->player_id + 1, NULL, 10)
+					  : 0;
 		if (ev->play.failed)
 			log_warn("media.play-failed", LOG_S("call", m->room_id), LOG_S("why", m->play_done->error));
 		return true;
 	case EV(ENDPOINT_STATE):
 		ev->kind = CALL_EV_ENDPOINT;
-		ev->endpoint = (struct ev_endpoint){ .endpoint_id = m->endpoint_state->endpoint_id, .seq = m->seq,
+		ev->endpoint = (struct ev_endpoint){ .endpoint_id = m->endpoint_state->endpoint_id,
+						     .seq = m->seq,
 						     .lost = m->endpoint_state->kind == STATE(LOST) };
 		return m->endpoint_state->kind == STATE(LOST) || m->endpoint_state->kind == STATE(BACK) ||
 		       m->endpoint_state->kind == STATE(CONNECTED);
@@ -35,7 +42,8 @@ static bool translate(const event_t *m, struct call_event *ev)
 		ev->kind = CALL_EV_RECORDING_FAILED;
 		ev->id = m->recording_done->recording_id;
 		return !m->recording_done->verified;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -45,7 +53,8 @@ static void on_event(void *arg, const struct bus_msg *b)
 	struct pl_why why = { 0 };
 	ProtobufCMessage *pm = NULL;
 	struct call_event ev = { .kind = CALL_EVENT_N };
-	if (rpc_unpack(&parley__media__v1__media_event__descriptor, b->data, b->len, pl_loop_tmp(cc->app->loop), &pm, &why)) {
+	if (rpc_unpack(&parley__media__v1__media_event__descriptor, b->data, b->len, pl_loop_tmp(cc->app->loop), &pm,
+		       &why)) {
 		log_warn("media.event-bad", LOG_WHY(&why));
 		return;
 	}
@@ -79,10 +88,14 @@ static void on_node(void *arg, enum bus_node_change c, const struct bus_node *n)
 	pl_strlcpy(node, n->node, sizeof(node));
 	log_warn("media.lost", LOG_S("node", node));
 	HASH_ITER(hh, cc->calls, k, next)
-		room_lost(cc, k->c.id, node);
+	room_lost(cc, k->c.id, node);
 }
 
-struct keep { struct cc *cc; char node[CALL_NODE]; int64_t asked_us; };
+struct keep {
+	struct cc *cc;
+	char node[CALL_NODE];
+	int64_t asked_us;
+};
 
 static void on_kept(void *arg, enum pl_err err, const ProtobufCMessage *out, const struct pl_why *why)
 {
@@ -105,8 +118,8 @@ static void keep(struct cc *cc, const char *node)
 	m.owner = cc_str(bus_node(cc->app->bus));
 	m.room_ids = pl_arena_alloc(pl_loop_tmp(cc->app->loop), (HASH_COUNT(cc->calls) + 1) * sizeof(*m.room_ids));
 	HASH_ITER(hh, cc->calls, k, next)
-		if (m.room_ids && pl_streq(k->c.media, node))
-			m.room_ids[m.n_room_ids++] = k->c.id;
+	if (m.room_ids && pl_streq(k->c.media, node))
+		m.room_ids[m.n_room_ids++] = k->c.id;
 	struct rpc_to to = { &parley__media__v1__media_internal_service__descriptor, "KeepRooms", node, NULL, KEEP_MS };
 	if (p) {
 		p->cc = cc;
@@ -124,7 +137,8 @@ void on_media_keep(struct cc *cc)
 	struct cc_call *k, *next;
 	size_t n = cc->n_rooms_at;
 	bool used[CC_NODES] = { false };
-	HASH_ITER(hh, cc->calls, k, next) {
+	HASH_ITER(hh, cc->calls, k, next)
+	{
 		size_t at = 0;
 		if (!*k->c.media)
 			continue;

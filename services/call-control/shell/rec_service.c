@@ -9,8 +9,9 @@
 #define PAGE_MAX 500u
 
 typedef Parley__Voice__V1__Recording recording_t;
-#define COLUMNS \
-	"id, interaction_id, agent_id, queue_id, status, error, started_at, duration_ms, bytes, sha256, path, media_node, marks"
+#define COLUMNS                                                                                                        \
+	"id, interaction_id, agent_id, queue_id, status, error, started_at, duration_ms, bytes, sha256, path, "        \
+	"media_node, marks"
 
 static recording_t *row(struct pg_conn *db, struct pl_arena *a, const struct pg_rows *rows, int i)
 {
@@ -41,7 +42,10 @@ static recording_t *row(struct pg_conn *db, struct pl_arena *a, const struct pg_
 }
 
 /* An agent's filter is the own id, everybody else's is empty. */
-static const char *own(const struct rpc_call *c) { return c->actor.role == RPC_AGENT ? c->actor.user_id : NULL; }
+static const char *own(const struct rpc_call *c)
+{
+	return c->actor.role == RPC_AGENT ? c->actor.user_id : NULL;
+}
 
 /* The token is "<started us>_<id>" of the last row. */
 static bool token_ok(const char *token, int64_t *us, const char **id)
@@ -55,9 +59,12 @@ static bool token_ok(const char *token, int64_t *us, const char **id)
 static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	static const struct pg_stmt s = {
-		"recording_list", "SELECT " COLUMNS " FROM recording WHERE ($1::text IS NULL OR interaction_id = $1) AND "
-				  "($2::int IS NULL OR status = $2) AND ($3::text IS NULL OR agent_id = $3) AND "
-				  "($4::timestamptz IS NULL OR (started_at, id) < ($4, $5::uuid)) ORDER BY started_at DESC, id DESC LIMIT $6" };
+		"recording_list",
+		"SELECT " COLUMNS " FROM recording WHERE ($1::text IS NULL OR interaction_id = $1) AND "
+		"($2::int IS NULL OR status = $2) AND ($3::text IS NULL OR agent_id = $3) AND "
+		"($4::timestamptz IS NULL OR (started_at, id) < ($4, $5::uuid)) ORDER BY started_at DESC, id DESC "
+		"LIMIT $6"
+	};
 	const Parley__Voice__V1__ListRecordingsRequest *in = (const void *)c->in;
 	Parley__Voice__V1__ListRecordingsResponse *m = PL_NEW(c->arena, Parley__Voice__V1__ListRecordingsResponse);
 	const char *token = in->page ? in->page->token : "", *id = NULL;
@@ -68,8 +75,12 @@ static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMes
 		return PL_E_NOMEM;
 	if (*token && !token_ok(token, &us, &id))
 		return pl_why_field(why, PL_E_FORMAT, "page.token", "is not one of ours");
-	const char *p[] = { pl_empty(in->interaction_id) ? NULL : in->interaction_id, in->status ? pg_int_param(db, in->status) : NULL, own(c),
-			    pg_time_param(db, us), id, pg_int_param(db, (int64_t)size + 1) };
+	const char *p[] = { pl_empty(in->interaction_id) ? NULL : in->interaction_id,
+			    in->status ? pg_int_param(db, in->status) : NULL,
+			    own(c),
+			    pg_time_param(db, us),
+			    id,
+			    pg_int_param(db, (int64_t)size + 1) };
 	enum pl_err err = pg_exec(db, &s, p, 6, &rows, why);
 	if (err)
 		return err;
@@ -85,7 +96,8 @@ static enum pl_err list_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMes
 		if (!(m->recordings[m->n_recordings] = row(db, c->arena, rows, (int)m->n_recordings)))
 			return PL_E_NOMEM;
 	if (pg_n(rows) > (int)size && n)
-		m->page->next_token = pl_arena_printf(c->arena, "%" PRId64 "_%s", pg_time_us(rows, (int)n - 1, 6), m->recordings[n - 1]->id);
+		m->page->next_token = pl_arena_printf(c->arena, "%" PRId64 "_%s", pg_time_us(rows, (int)n - 1, 6),
+						      m->recordings[n - 1]->id);
 	*out = &m->base;
 	return PL_OK;
 }
@@ -109,11 +121,16 @@ static void list_recordings(struct rpc_call *rpc)
 
 /* --- one, maybe to be heard --- */
 
-struct get { struct rpc_call *rpc; recording_t *m; };
+struct get {
+	struct rpc_call *rpc;
+	recording_t *m;
+};
 
 static enum pl_err get_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
-	static const struct pg_stmt s = { "recording_get", "SELECT " COLUMNS " FROM recording WHERE id = $1 AND ($2::text IS NULL OR agent_id = $2)" };
+	static const struct pg_stmt s = { "recording_get",
+					  "SELECT " COLUMNS
+					  " FROM recording WHERE id = $1 AND ($2::text IS NULL OR agent_id = $2)" };
 	struct get *g = arg;
 	const Parley__Voice__V1__GetRecordingRequest *in = (const void *)g->rpc->in;
 	struct pg_rows *rows;
@@ -141,7 +158,8 @@ static void on_audited(void *arg, enum pl_err err, const ProtobufCMessage *out, 
 		get_send(g);
 		return;
 	}
-	log_warn("recording.audit-failed", LOG_S("recording", g->m->id), LOG_WHY(why)); /* what is not noted is not played */
+	log_warn("recording.audit-failed", LOG_S("recording", g->m->id),
+		 LOG_WHY(why)); /* what is not noted is not played */
 	rpc_fail(g->rpc, PL_E_UNAVAIL, why);
 	free(g);
 }
@@ -159,7 +177,8 @@ static void audit(struct get *g)
 	e.action = cc_str("recording.play");
 	e.object_id = g->m->id;
 	m.entry = &e;
-	struct rpc_to to = { &parley__auth__v1__session_internal_service__descriptor, "AddAuditEntry", NULL, NULL, AUDIT_MS };
+	struct rpc_to to = { &parley__auth__v1__session_internal_service__descriptor, "AddAuditEntry", NULL, NULL,
+			     AUDIT_MS };
 	if (!rpc_ask(cc->app->bus, &to, &m.base, on_audited, g, &why))
 		on_audited(g, PL_E_UNAVAIL, NULL, &why);
 }
@@ -199,6 +218,8 @@ static void get_recording(struct rpc_call *rpc)
 
 enum pl_err recordings_serve(struct cc *cc, struct pl_why *why)
 {
-	static const struct rpc_entry entries[] = { { "ListRecordings", list_recordings }, { "GetRecording", get_recording }, { NULL, NULL } };
+	static const struct rpc_entry entries[] = { { "ListRecordings", list_recordings },
+						    { "GetRecording", get_recording },
+						    { NULL, NULL } };
 	return rpc_serve(cc->app->bus, &parley__voice__v1__recording_service__descriptor, entries, cc, why);
 }

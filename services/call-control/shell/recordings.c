@@ -1,5 +1,5 @@
-/* Recordings: the table is a fold of ev.recording.* by a durable consumer that all copies share, so that a database that is away loses
- * nothing and the path of a call never waits for it. */
+/* Recordings: the table is a fold of ev.recording.* by a durable consumer that all copies share, so that a database
+ * that is away loses nothing and the path of a call never waits for it. */
 #include "cc.h"
 
 #include <parley/log.h>
@@ -20,19 +20,23 @@ struct item {
 	ProtobufCMessage *m;
 	char *ack;
 };
-struct note {	/* whose recording it is, for its last word */
+struct note { /* whose recording it is, for its last word */
 	UT_hash_handle hh;
 	char id[CALL_ID], interaction_id[CALL_ID], agent_id[CALL_ID], queue_id[CALL_ID];
 	int64_t at_us;
 };
-struct batch { struct pl_arena *arena; struct item *first, **end; size_t n; };
+struct batch {
+	struct pl_arena *arena;
+	struct item *first, **end;
+	size_t n;
+};
 struct recordings {
 	struct cc *cc;
 	struct bus_consumer *consumer;
 	struct batch gathering, folding;
 	bool busy, sweeping;
 	struct pl_timer *timer;
-	struct note *notes;	/* oldest first */
+	struct note *notes; /* oldest first */
 	uint64_t swept;
 };
 
@@ -43,7 +47,8 @@ void recordings_note(struct recordings *r, const char *recording_id, const char 
 {
 	struct note *n = NULL, *old, *next;
 	int64_t now = cc_now(r->cc);
-	HASH_ITER(hh, r->notes, old, next) {
+	HASH_ITER(hh, r->notes, old, next)
+	{
 		if (now - old->at_us < NOTE_US && HASH_COUNT(r->notes) < NOTES_MAX)
 			break;
 		HASH_DEL(r->notes, old);
@@ -69,7 +74,8 @@ static void on_stored(void *arg, enum pl_err err, const struct bus_msg *m, const
 	log_error("recording.event-failed", LOG_WHY(why));
 }
 
-void recordings_done(struct recordings *r, const char *room_id, const char *node, const Parley__Media__V1__RecordingDone *d)
+void recordings_done(struct recordings *r, const char *room_id, const char *node,
+		     const Parley__Media__V1__RecordingDone *d)
 {
 	struct cc *cc = r->cc;
 	struct pl_arena *tmp = pl_loop_tmp(cc->app->loop);
@@ -102,7 +108,8 @@ void recordings_done(struct recordings *r, const char *room_id, const char *node
 	ok.meta->queue_id = m.queue_id;
 	if (!d->verified) {
 		obs_add(cc->m.rec_failed, 1);
-		log_error("recording.failed", LOG_S("recording", d->recording_id), LOG_S("call", room_id), LOG_S("why", d->error));
+		log_error("recording.failed", LOG_S("recording", d->recording_id), LOG_S("call", room_id),
+			  LOG_S("why", d->error));
 	}
 	snprintf(subject, sizeof(subject), "ev.recording.%s.%s", d->verified ? "verified" : "failed", d->recording_id);
 	if (rpc_emit(cc->app->bus, subject, event_id, d->verified ? &ok.base : &bad.base, on_stored, cc) != PL_OK)
@@ -121,18 +128,27 @@ static enum pl_err fold_expected(struct pg_conn *db, const Parley__Voice__V1__Re
 	static const struct pg_stmt s = {
 		"recording_expected",
 		"INSERT INTO recording (id, interaction_id, agent_id, queue_id, status, started_at, media_node) "
-		"VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (id) DO UPDATE SET interaction_id = EXCLUDED.interaction_id, "
-		"agent_id = EXCLUDED.agent_id, queue_id = EXCLUDED.queue_id, started_at = EXCLUDED.started_at" };
+		"VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (id) DO UPDATE SET interaction_id = "
+		"EXCLUDED.interaction_id, "
+		"agent_id = EXCLUDED.agent_id, queue_id = EXCLUDED.queue_id, started_at = EXCLUDED.started_at"
+	};
 	const recording_t *r = m->recording;
-	const char *p[] = { r->id, r->interaction_id, r->agent_id, r->queue_id, us_param(db, m->meta, rpc_ts_us(r->started_at)), r->media_node };
+	const char *p[] = { r->id,
+			    r->interaction_id,
+			    r->agent_id,
+			    r->queue_id,
+			    us_param(db, m->meta, rpc_ts_us(r->started_at)),
+			    r->media_node };
 	return pg_exec(db, &s, p, 6, NULL, why);
 }
 
 static enum pl_err fold_stopped(struct pg_conn *db, const Parley__Voice__V1__RecordingStopped *m, struct pl_why *why)
 {
 	static const struct pg_stmt s = {
-		"recording_stopped", "INSERT INTO recording (id, status, started_at, stopped_at, marks) VALUES ($1, 1, $2, $2, $3) "
-				     "ON CONFLICT (id) DO UPDATE SET stopped_at = EXCLUDED.stopped_at, marks = EXCLUDED.marks" };
+		"recording_stopped",
+		"INSERT INTO recording (id, status, started_at, stopped_at, marks) VALUES ($1, 1, $2, $2, $3) "
+		"ON CONFLICT (id) DO UPDATE SET stopped_at = EXCLUDED.stopped_at, marks = EXCLUDED.marks"
+	};
 	Parley__Voice__V1__RecordingStopped only = PARLEY__VOICE__V1__RECORDING_STOPPED__INIT;
 	only.marks = m->marks;
 	only.n_marks = m->n_marks;
@@ -146,20 +162,34 @@ static enum pl_err fold_stopped(struct pg_conn *db, const Parley__Voice__V1__Rec
 }
 
 /* A verified recording stays verified; one that was given up becomes verified when its word comes late after all. */
-static enum pl_err fold_done(struct pg_conn *db, const Parley__Common__V1__EventMeta *meta, const recording_t *r, struct pl_why *why)
+static enum pl_err fold_done(struct pg_conn *db, const Parley__Common__V1__EventMeta *meta, const recording_t *r,
+			     struct pl_why *why)
 {
 	static const struct pg_stmt s = {
 		"recording_done",
-		"INSERT INTO recording AS r (id, interaction_id, agent_id, queue_id, status, error, started_at, duration_ms, bytes, sha256, path, "
+		"INSERT INTO recording AS r (id, interaction_id, agent_id, queue_id, status, error, started_at, "
+		"duration_ms, bytes, sha256, path, "
 		"media_node) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO UPDATE SET "
-		"status = EXCLUDED.status, error = EXCLUDED.error, duration_ms = EXCLUDED.duration_ms, bytes = EXCLUDED.bytes, "
-		"sha256 = EXCLUDED.sha256, path = EXCLUDED.path, media_node = coalesce(nullif(EXCLUDED.media_node, ''), r.media_node), "
+		"status = EXCLUDED.status, error = EXCLUDED.error, duration_ms = EXCLUDED.duration_ms, bytes = "
+		"EXCLUDED.bytes, "
+		"sha256 = EXCLUDED.sha256, path = EXCLUDED.path, media_node = coalesce(nullif(EXCLUDED.media_node, "
+		"''), r.media_node), "
 		"interaction_id = coalesce(nullif(EXCLUDED.interaction_id, ''), r.interaction_id), "
 		"agent_id = coalesce(nullif(EXCLUDED.agent_id, ''), r.agent_id), "
-		"queue_id = coalesce(nullif(EXCLUDED.queue_id, ''), r.queue_id) WHERE r.status <> 2" };
-	const char *p[] = { r->id, r->interaction_id, r->agent_id, r->queue_id, pg_int_param(db, r->status), r->error,
-			    us_param(db, meta, rpc_ts_us(r->started_at)), pg_int_param(db, (int64_t)r->duration_ms),
-			    pg_int_param(db, (int64_t)r->bytes), r->sha256, r->path, r->media_node };
+		"queue_id = coalesce(nullif(EXCLUDED.queue_id, ''), r.queue_id) WHERE r.status <> 2"
+	};
+	const char *p[] = { r->id,
+			    r->interaction_id,
+			    r->agent_id,
+			    r->queue_id,
+			    pg_int_param(db, r->status),
+			    r->error,
+			    us_param(db, meta, rpc_ts_us(r->started_at)),
+			    pg_int_param(db, (int64_t)r->duration_ms),
+			    pg_int_param(db, (int64_t)r->bytes),
+			    r->sha256,
+			    r->path,
+			    r->media_node };
 	return pg_exec(db, &s, p, 12, NULL, why);
 }
 
@@ -261,7 +291,8 @@ static void on_event(void *arg, struct bus_consumer *c, const struct bus_msg *b,
 		bus_nack(r->cc->app->bus, ack, AGAIN_MS);
 		return;
 	}
-	if (rpc_decode(b, g->arena, &m, &why) || rpc_text_ok(m, &why) || !wanted(m)) { /* it would not get better by waiting */
+	if (rpc_decode(b, g->arena, &m, &why) || rpc_text_ok(m, &why) ||
+	    !wanted(m)) { /* it would not get better by waiting */
 		bus_ack(r->cc->app->bus, ack);
 		return;
 	}
@@ -274,7 +305,10 @@ static void on_event(void *arg, struct bus_consumer *c, const struct bus_msg *b,
 
 /* --- those without a word --- */
 
-struct sweep { struct recordings *r; int n; };
+struct sweep {
+	struct recordings *r;
+	int n;
+};
 
 static enum pl_err tell_failed(struct pg_conn *db, struct pg_rows *rows, int i, struct cc *cc, struct pl_why *why)
 {
@@ -305,10 +339,12 @@ static enum pl_err tell_failed(struct pg_conn *db, struct pg_rows *rows, int i, 
 static enum pl_err sweep_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
 	static const struct pg_stmt s = {
-		"recording_sweep",
-		"UPDATE recording SET status = 3, error = 'no word from media' WHERE id IN (SELECT id FROM recording WHERE status = 1 AND "
-		"(stopped_at < now() - interval '60 s' OR started_at < now() - interval '1 day') LIMIT 1000 FOR UPDATE SKIP LOCKED) "
-		"RETURNING id, interaction_id, agent_id, queue_id, started_at, media_node, error" };
+		"recording_sweep", "UPDATE recording SET status = 3, error = 'no word from media' WHERE id IN (SELECT "
+				   "id FROM recording WHERE status = 1 AND "
+				   "(stopped_at < now() - interval '60 s' OR started_at < now() - interval '1 day') "
+				   "LIMIT 1000 FOR UPDATE SKIP LOCKED) "
+				   "RETURNING id, interaction_id, agent_id, queue_id, started_at, media_node, error"
+	};
 	struct sweep *w = arg;
 	struct pg_rows *rows;
 	enum pl_err err = pg_exec(db, &s, NULL, 0, &rows, why);
@@ -352,8 +388,13 @@ static void on_ledger(void *arg, enum pl_err err, const struct bus_msg *m, const
 {
 	struct recordings *r = arg;
 	struct pl_why here = { 0 };
-	struct bus_consumer_cfg c = { .stream = "LEDGER", .durable = "call-control-recordings", .filter = "ev.recording.>", .batch = BATCH,
-				      .ack_wait_ms = ACK_WAIT_MS, .fn = on_event, .arg = r };
+	struct bus_consumer_cfg c = { .stream = "LEDGER",
+				      .durable = "call-control-recordings",
+				      .filter = "ev.recording.>",
+				      .batch = BATCH,
+				      .ack_wait_ms = ACK_WAIT_MS,
+				      .fn = on_event,
+				      .arg = r };
 	if (err)
 		log_error("ledger.ensure-failed", LOG_WHY(why));
 	else if (bus_consume(&r->consumer, r->cc->app->bus, &c, &here))
@@ -369,7 +410,8 @@ void recordings_close(struct recordings *r)
 	pl_timer_free(r->timer);
 	batch_done(&r->gathering);
 	batch_done(&r->folding);
-	HASH_ITER(hh, r->notes, n, next) {
+	HASH_ITER(hh, r->notes, n, next)
+	{
 		HASH_DEL(r->notes, n);
 		free(n);
 	}

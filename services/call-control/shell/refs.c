@@ -1,5 +1,5 @@
-/* Names other services own: queues, trunks, phones, where each agent sits. Read whole at the start and once a minute, kept up by
- * events. Readers copy what they keep. */
+/* Names other services own: queues, trunks, phones, where each agent sits. Read whole at the start and once a minute,
+ * kept up by events. Readers copy what they keep. */
 #include "cc.h"
 
 #include <parley/log.h>
@@ -15,10 +15,10 @@ enum ref_kind { REF_QUEUE, REF_TRUNK, REF_PHONE, REF_AGENT, REF_KIND_N };
 struct ref {
 	UT_hash_handle hh;
 	char id[CALL_ID];
-	char name[CALL_NUMBER];	/* queue: name; phone: user; trunk: caller id */
-	char extra[CALL_ID];	/* queue: music; phone: agent; agent: phone */
-	bool flag;		/* queue: record; trunk: enabled and with a way out; phone: enabled; agent: sits at a phone */
-	uint64_t order;		/* trunks: as listed */
+	char name[CALL_NUMBER]; /* queue: name; phone: user; trunk: caller id */
+	char extra[CALL_ID];    /* queue: music; phone: agent; agent: phone */
+	bool flag;      /* queue: record; trunk: enabled and with a way out; phone: enabled; agent: sits at a phone */
+	uint64_t order; /* trunks: as listed */
 	uint64_t round;
 };
 struct refs {
@@ -28,7 +28,10 @@ struct refs {
 	uint64_t round[REF_KIND_N], orders;
 	struct pl_timer *timer;
 };
-struct ask { struct refs *r; enum ref_kind kind; };
+struct ask {
+	struct refs *r;
+	enum ref_kind kind;
+};
 
 static struct ref *find(const struct refs *r, enum ref_kind kind, const char *id)
 {
@@ -73,7 +76,10 @@ static void set(struct ref *x, const char *name, const char *extra, bool flag)
 	x->flag = flag;
 }
 
-static void put_queue(struct refs *r, const Parley__Acd__V1__Queue *q) { set(put(r, REF_QUEUE, q->id), q->name, q->music, q->record); }
+static void put_queue(struct refs *r, const Parley__Acd__V1__Queue *q)
+{
+	set(put(r, REF_QUEUE, q->id), q->name, q->music, q->record);
+}
 
 static void put_trunk(struct refs *r, const Parley__Telephony__V1__Trunk *t)
 {
@@ -124,14 +130,17 @@ static void on_listed(void *arg, enum pl_err err, const ProtobufCMessage *out, c
 			put_agent(r, m->agents[i]);
 	}
 	HASH_ITER(hh, r->by_id[kind], x, next)
-		if (x->round != r->round[kind])
-			drop(r, kind, x);
+	if (x->round != r->round[kind])
+		drop(r, kind, x);
 	r->known[kind] = true;
 }
 
 static void list(struct refs *r, enum ref_kind kind)
 {
-	static const struct { const ProtobufCServiceDescriptor *d; const char *method; } calls[REF_KIND_N] = {
+	static const struct {
+		const ProtobufCServiceDescriptor *d;
+		const char *method;
+	} calls[REF_KIND_N] = {
 		[REF_QUEUE] = { &parley__acd__v1__queue_service__descriptor, "ListQueues" },
 		[REF_TRUNK] = { &parley__telephony__v1__trunk_service__descriptor, "ListTrunks" },
 		[REF_PHONE] = { &parley__telephony__v1__phone_service__descriptor, "ListPhones" },
@@ -162,7 +171,10 @@ void refs_refresh(struct refs *r)
 	pl_timer_set(r->timer, all ? EVERY_US : AGAIN_US);
 }
 
-static void on_timer(void *arg) { refs_refresh(arg); }
+static void on_timer(void *arg)
+{
+	refs_refresh(arg);
+}
 
 /* --- events --- */
 
@@ -231,8 +243,10 @@ struct call_dest refs_phone_user(struct refs *r, const char *user, struct pl_are
 {
 	struct ref *x, *next;
 	HASH_ITER(hh, r->by_id[REF_PHONE], x, next)
-		if (x->flag && pl_streq(x->name, user))
-			return (struct call_dest){ .kind = DEST_PHONE, .id = pl_arena_strdup(a, x->id), .number = pl_arena_strdup(a, user) };
+	if (x->flag && pl_streq(x->name, user))
+		return (struct call_dest){ .kind = DEST_PHONE,
+					   .id = pl_arena_strdup(a, x->id),
+					   .number = pl_arena_strdup(a, user) };
 	return (struct call_dest){ .kind = DEST_NONE };
 }
 
@@ -243,8 +257,8 @@ struct call_dest refs_agent_phone(struct refs *r, const char *agent_id, struct p
 	if (at && at->flag && !pl_empty(at->extra))
 		return (struct call_dest){ .kind = DEST_PHONE, .id = pl_arena_strdup(a, at->extra) };
 	HASH_ITER(hh, r->by_id[REF_PHONE], x, next) /* not signed in with a phone: the one that is the agent's */
-		if (x->flag && pl_streq(x->extra, agent_id))
-			return (struct call_dest){ .kind = DEST_PHONE, .id = pl_arena_strdup(a, x->id) };
+	if (x->flag && pl_streq(x->extra, agent_id))
+		return (struct call_dest){ .kind = DEST_PHONE, .id = pl_arena_strdup(a, x->id) };
 	return (struct call_dest){ .kind = DEST_NONE };
 }
 
@@ -254,11 +268,13 @@ static struct call_dest by_trunk(struct refs *r, const char *number, struct pl_a
 	if (strspn(number, "+0123456789*#") != strlen(number))
 		return (struct call_dest){ .kind = DEST_NONE };
 	HASH_ITER(hh, r->by_id[REF_TRUNK], x, next)
-		if (x->flag && (!first || x->order < first->order))
-			first = x;
+	if (x->flag && (!first || x->order < first->order))
+		first = x;
 	if (!first)
 		return (struct call_dest){ .kind = DEST_NONE };
-	return (struct call_dest){ .kind = DEST_TRUNK, .id = pl_arena_strdup(a, first->id), .number = pl_arena_strdup(a, number) };
+	return (struct call_dest){ .kind = DEST_TRUNK,
+				   .id = pl_arena_strdup(a, first->id),
+				   .number = pl_arena_strdup(a, number) };
 }
 
 struct call_dest refs_resolve(struct refs *r, const char *number, struct pl_arena *a)
@@ -275,7 +291,9 @@ struct call_dest refs_resolve(struct refs *r, const char *number, struct pl_aren
 	if (route && route->kind == ROUTE_PHONE)
 		return refs_phone_user(r, route->dest, a);
 	if (route && route->kind == ROUTE_URI && route_uri(route, number, uri, sizeof(uri)) == PL_OK)
-		return (struct call_dest){ .kind = DEST_URI, .id = pl_arena_strdup(a, uri), .number = pl_arena_strdup(a, number) };
+		return (struct call_dest){ .kind = DEST_URI,
+					   .id = pl_arena_strdup(a, uri),
+					   .number = pl_arena_strdup(a, number) };
 	return by_trunk(r, number, a);
 }
 
@@ -286,15 +304,15 @@ void refs_close(struct refs *r)
 		return;
 	for (unsigned k = 0; k < REF_KIND_N; k++)
 		HASH_ITER(hh, r->by_id[k], x, next)
-			drop(r, (enum ref_kind)k, x);
+	drop(r, (enum ref_kind)k, x);
 	pl_timer_free(r->timer);
 	free(r);
 }
 
 enum pl_err refs_open(struct refs **ret, struct cc *cc, struct pl_why *why)
 {
-	static const char *const subjects[] = { "ev.acd.queue-changed.*", "ev.telephony.trunk-changed.*", "ev.telephony.phone-changed.*",
-						"ev.acd.agent-state.*" };
+	static const char *const subjects[] = { "ev.acd.queue-changed.*", "ev.telephony.trunk-changed.*",
+						"ev.telephony.phone-changed.*", "ev.acd.agent-state.*" };
 	struct refs *r = calloc(1, sizeof(*r));
 	if (!r)
 		return pl_why_set(why, PL_E_NOMEM, "no memory");

@@ -11,7 +11,7 @@ typedef Parley__Voice__V1__InboundRoute route_t;
 #define DEST(k) PARLEY__VOICE__V1__INBOUND_ROUTE__DESTINATION_##k
 
 struct table {
-	struct pl_arena *arena;	/* holds the strings */
+	struct pl_arena *arena; /* holds the strings */
 	struct route *at;
 	size_t n;
 };
@@ -21,7 +21,10 @@ struct routes {
 	bool loaded, loading, again;
 	struct pl_timer *timer;
 };
-struct load { struct routes *r; struct table t; };
+struct load {
+	struct routes *r;
+	struct table t;
+};
 
 static void table_done(struct table *t)
 {
@@ -29,7 +32,10 @@ static void table_done(struct table *t)
 	*t = (struct table){ 0 };
 }
 
-bool routes_loaded(const struct routes *r) { return r->loaded; }
+bool routes_loaded(const struct routes *r)
+{
+	return r->loaded;
+}
 
 const struct route *routes_find(struct routes *r, const char *number, const char *trunk_id)
 {
@@ -39,9 +45,13 @@ const struct route *routes_find(struct routes *r, const char *number, const char
 /* --- reading --- */
 
 #define COLUMNS "id, name, number, enabled, kind, destination, coalesce(trunk_id, ''), record, revision"
-static const struct pg_stmt all_routes = { "route_all", "SELECT " COLUMNS " FROM route ORDER BY number, id LIMIT 20000" };
+static const struct pg_stmt all_routes = { "route_all",
+					   "SELECT " COLUMNS " FROM route ORDER BY number, id LIMIT 20000" };
 
-static char *column(struct pl_arena *a, const struct pg_rows *rows, int i, int c) { return pl_arena_strdup(a, or_text(pg_str(rows, i, c))); }
+static char *column(struct pl_arena *a, const struct pg_rows *rows, int i, int c)
+{
+	return pl_arena_strdup(a, or_text(pg_str(rows, i, c)));
+}
 
 static enum pl_err load_job(void *arg, struct pg_conn *db, struct pl_why *why)
 {
@@ -59,9 +69,14 @@ static enum pl_err load_job(void *arg, struct pg_conn *db, struct pl_why *why)
 	for (int i = 0; i < (int)n; i++) {
 		struct pl_arena *a = l->t.arena;
 		struct route *x = &l->t.at[i];
-		*x = (struct route){ .id = column(a, rows, i, 0), .name = column(a, rows, i, 1), .number = column(a, rows, i, 2),
-				     .enabled = pg_bool(rows, i, 3), .kind = (enum route_kind)pg_int(rows, i, 4),
-				     .dest = column(a, rows, i, 5), .trunk_id = column(a, rows, i, 6), .record = pg_bool(rows, i, 7),
+		*x = (struct route){ .id = column(a, rows, i, 0),
+				     .name = column(a, rows, i, 1),
+				     .number = column(a, rows, i, 2),
+				     .enabled = pg_bool(rows, i, 3),
+				     .kind = (enum route_kind)pg_int(rows, i, 4),
+				     .dest = column(a, rows, i, 5),
+				     .trunk_id = column(a, rows, i, 6),
+				     .record = pg_bool(rows, i, 7),
 				     .revision = (uint64_t)pg_int(rows, i, 8) };
 		if (!x->id || !x->name || !x->number || !x->dest || !x->trunk_id)
 			return PL_E_NOMEM;
@@ -107,7 +122,10 @@ void routes_refresh(struct routes *r)
 	}
 }
 
-static void on_timer(void *arg) { routes_refresh(arg); }
+static void on_timer(void *arg)
+{
+	routes_refresh(arg);
+}
 
 static void on_changed(void *arg, const struct bus_msg *m)
 {
@@ -144,11 +162,21 @@ enum pl_err routes_open(struct routes **ret, struct cc *cc, struct pl_why *why)
 static const char *dest_of(const route_t *m, enum route_kind *ret)
 {
 	switch (m->destination_case) {
-	case DEST(FLOW_ID): *ret = ROUTE_FLOW; return m->flow_id;
-	case DEST(QUEUE_ID): *ret = ROUTE_QUEUE; return m->queue_id;
-	case DEST(PHONE_USER): *ret = ROUTE_PHONE; return m->phone_user;
-	case DEST(URI): *ret = ROUTE_URI; return m->uri;
-	default: *ret = ROUTE_NONE; return "";
+	case DEST(FLOW_ID):
+		*ret = ROUTE_FLOW;
+		return m->flow_id;
+	case DEST(QUEUE_ID):
+		*ret = ROUTE_QUEUE;
+		return m->queue_id;
+	case DEST(PHONE_USER):
+		*ret = ROUTE_PHONE;
+		return m->phone_user;
+	case DEST(URI):
+		*ret = ROUTE_URI;
+		return m->uri;
+	default:
+		*ret = ROUTE_NONE;
+		return "";
 	}
 }
 
@@ -166,8 +194,10 @@ static route_t *route_message(struct pl_arena *a, const struct route *x)
 	m->record = x->record;
 	m->revision = x->revision;
 	char *dest = pl_arena_strdup(a, x->dest);
-	m->destination_case = x->kind == ROUTE_FLOW ? DEST(FLOW_ID) : x->kind == ROUTE_QUEUE ? DEST(QUEUE_ID)
-			      : x->kind == ROUTE_PHONE ? DEST(PHONE_USER) : DEST(URI);
+	m->destination_case = x->kind == ROUTE_FLOW    ? DEST(FLOW_ID)
+			      : x->kind == ROUTE_QUEUE ? DEST(QUEUE_ID)
+			      : x->kind == ROUTE_PHONE ? DEST(PHONE_USER)
+						       : DEST(URI);
 	m->flow_id = dest; /* all members of the oneof lie in one place */
 	return m;
 }
@@ -199,13 +229,17 @@ static enum pl_err check(const route_t *m, struct pl_why *why)
 	if (!m || pl_empty(m->name) || strlen(m->name) > 128)
 		return pl_why_field(why, PL_E_FORMAT, "route.name", "must have 1 to 128 bytes");
 	if (!route_number_ok(m->number))
-		return pl_why_field(why, PL_E_FORMAT, "route.number", "must be 1 to 63 of A-Z a-z 0-9 + # . _ -, with a * at most at its end");
+		return pl_why_field(why, PL_E_FORMAT, "route.number",
+				    "must be 1 to 63 of A-Z a-z 0-9 + # . _ -, with a * at most at its end");
 	if (kind == ROUTE_NONE || pl_empty(dest))
-		return pl_why_field(why, PL_E_FORMAT, "route.destination", "must be a flow, a queue, a phone user or a URI");
+		return pl_why_field(why, PL_E_FORMAT, "route.destination",
+				    "must be a flow, a queue, a phone user or a URI");
 	if (kind == ROUTE_URI) {
 		struct route x = { .number = m->number, .dest = dest };
-		if (strncmp(dest, "sip:", 4) != 0 || strpbrk(dest, " \r\n<>\"") || route_uri(&x, m->number, uri, sizeof(uri)) == PL_E_FULL)
-			return pl_why_field(why, PL_E_FORMAT, "route.uri", "must be a SIP URI of at most %d bytes", CALL_TARGET - 1);
+		if (strncmp(dest, "sip:", 4) != 0 || strpbrk(dest, " \r\n<>\"") ||
+		    route_uri(&x, m->number, uri, sizeof(uri)) == PL_E_FULL)
+			return pl_why_field(why, PL_E_FORMAT, "route.uri", "must be a SIP URI of at most %d bytes",
+					    CALL_TARGET - 1);
 	} else if (strlen(dest) >= CALL_ID) {
 		return pl_why_field(why, PL_E_FORMAT, "route.destination", "must have at most %d bytes", CALL_ID - 1);
 	}
@@ -231,7 +265,8 @@ static enum pl_err tell(struct rpc_call *c, struct pg_conn *db, route_t *m, bool
 
 static enum pl_err named(enum pl_err err, struct pl_why *why)
 {
-	return err == PL_E_EXISTS ? pl_why_field(why, err, "route.number", "another route has this number (and trunk)") : err;
+	return err == PL_E_EXISTS ? pl_why_field(why, err, "route.number", "another route has this number (and trunk)")
+				  : err;
 }
 
 /* Parameters 1 to 9 of both statements. */
@@ -252,10 +287,13 @@ static void params_of(struct pg_conn *db, const route_t *m, const char *p[9])
 
 static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
-	static const struct pg_stmt add = { "route_add", "INSERT INTO route (id, name, number, enabled, kind, destination, trunk_id, record, "
-							 "revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)" };
+	static const struct pg_stmt add = {
+		"route_add", "INSERT INTO route (id, name, number, enabled, kind, destination, trunk_id, record, "
+			     "revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	};
 	const Parley__Voice__V1__CreateInboundRouteRequest *in = (const void *)c->in;
-	Parley__Voice__V1__CreateInboundRouteResponse *m = PL_NEW(c->arena, Parley__Voice__V1__CreateInboundRouteResponse);
+	Parley__Voice__V1__CreateInboundRouteResponse *m =
+		PL_NEW(c->arena, Parley__Voice__V1__CreateInboundRouteResponse);
 	char id[PL_ID_LEN];
 	const char *p[9];
 	if (!m)
@@ -276,10 +314,13 @@ static enum pl_err create_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 static enum pl_err update_job(struct rpc_call *c, struct pg_conn *db, ProtobufCMessage **out, struct pl_why *why)
 {
 	static const struct pg_stmt lock = { "route_lock", "SELECT revision FROM route WHERE id = $1 FOR UPDATE" };
-	static const struct pg_stmt change = { "route_set", "UPDATE route SET name = $2, number = $3, enabled = $4, kind = $5, destination = $6, "
-							    "trunk_id = $7, record = $8, revision = $9 WHERE id = $1" };
+	static const struct pg_stmt change = {
+		"route_set", "UPDATE route SET name = $2, number = $3, enabled = $4, kind = $5, destination = $6, "
+			     "trunk_id = $7, record = $8, revision = $9 WHERE id = $1"
+	};
 	const Parley__Voice__V1__UpdateInboundRouteRequest *in = (const void *)c->in;
-	Parley__Voice__V1__UpdateInboundRouteResponse *m = PL_NEW(c->arena, Parley__Voice__V1__UpdateInboundRouteResponse);
+	Parley__Voice__V1__UpdateInboundRouteResponse *m =
+		PL_NEW(c->arena, Parley__Voice__V1__UpdateInboundRouteResponse);
 	struct pg_rows *rows;
 	const char *p[9];
 	if (!m)
@@ -294,7 +335,8 @@ static enum pl_err update_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 	if (pg_n(rows) == 0)
 		return pl_why_field(why, PL_E_NOTFOUND, "route.id", "there is no such route");
 	if ((uint64_t)pg_int(rows, 0, 0) != in->route->revision)
-		return pl_why_field(why, PL_E_CONFLICT, "route.revision", "somebody changed it meanwhile: read it again");
+		return pl_why_field(why, PL_E_CONFLICT, "route.revision",
+				    "somebody changed it meanwhile: read it again");
 	m->route->revision++;
 	params_of(db, m->route, p);
 	err = named(pg_exec(db, &change, p, 9, NULL, why), why);
@@ -306,7 +348,8 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 {
 	static const struct pg_stmt del = { "route_del", "DELETE FROM route WHERE id = $1 RETURNING " COLUMNS };
 	const Parley__Voice__V1__DeleteInboundRouteRequest *in = (const void *)c->in;
-	Parley__Voice__V1__DeleteInboundRouteResponse *m = PL_NEW(c->arena, Parley__Voice__V1__DeleteInboundRouteResponse);
+	Parley__Voice__V1__DeleteInboundRouteResponse *m =
+		PL_NEW(c->arena, Parley__Voice__V1__DeleteInboundRouteResponse);
 	struct pg_rows *rows;
 	if (!m)
 		return PL_E_NOMEM;
@@ -318,9 +361,15 @@ static enum pl_err delete_job(struct rpc_call *c, struct pg_conn *db, ProtobufCM
 		return err;
 	if (pg_n(rows) == 0)
 		return pl_why_field(why, PL_E_NOTFOUND, "id", "there is no such route");
-	struct route x = { .id = pg_str(rows, 0, 0), .name = pg_str(rows, 0, 1), .number = pg_str(rows, 0, 2), .enabled = pg_bool(rows, 0, 3),
-			   .kind = (enum route_kind)pg_int(rows, 0, 4), .dest = pg_str(rows, 0, 5), .trunk_id = pg_str(rows, 0, 6),
-			   .record = pg_bool(rows, 0, 7), .revision = (uint64_t)pg_int(rows, 0, 8) };
+	struct route x = { .id = pg_str(rows, 0, 0),
+			   .name = pg_str(rows, 0, 1),
+			   .number = pg_str(rows, 0, 2),
+			   .enabled = pg_bool(rows, 0, 3),
+			   .kind = (enum route_kind)pg_int(rows, 0, 4),
+			   .dest = pg_str(rows, 0, 5),
+			   .trunk_id = pg_str(rows, 0, 6),
+			   .record = pg_bool(rows, 0, 7),
+			   .revision = (uint64_t)pg_int(rows, 0, 8) };
 	route_t *old = route_message(c->arena, &x);
 	*out = &m->base;
 	return old ? tell(c, db, old, true, why) : PL_E_NOMEM;
@@ -352,20 +401,27 @@ static void change(struct rpc_call *rpc, const route_t *m, bool need_route, rpc_
 
 static void create_route(struct rpc_call *rpc)
 {
-	change(rpc, ((const Parley__Voice__V1__CreateInboundRouteRequest *)(const void *)rpc->in)->route, true, create_job);
+	change(rpc, ((const Parley__Voice__V1__CreateInboundRouteRequest *)(const void *)rpc->in)->route, true,
+	       create_job);
 }
 
 static void update_route(struct rpc_call *rpc)
 {
-	change(rpc, ((const Parley__Voice__V1__UpdateInboundRouteRequest *)(const void *)rpc->in)->route, true, update_job);
+	change(rpc, ((const Parley__Voice__V1__UpdateInboundRouteRequest *)(const void *)rpc->in)->route, true,
+	       update_job);
 }
 
-static void delete_route(struct rpc_call *rpc) { change(rpc, NULL, false, delete_job); }
+static void delete_route(struct rpc_call *rpc)
+{
+	change(rpc, NULL, false, delete_job);
+}
 
 enum pl_err routes_serve(struct cc *cc, struct pl_why *why)
 {
-	static const struct rpc_entry entries[] = { { "ListInboundRoutes", list_routes }, { "CreateInboundRoute", create_route },
-						    { "UpdateInboundRoute", update_route }, { "DeleteInboundRoute", delete_route },
+	static const struct rpc_entry entries[] = { { "ListInboundRoutes", list_routes },
+						    { "CreateInboundRoute", create_route },
+						    { "UpdateInboundRoute", update_route },
+						    { "DeleteInboundRoute", delete_route },
 						    { NULL, NULL } };
 	return rpc_serve(cc->app->bus, &parley__voice__v1__route_service__descriptor, entries, cc, why);
 }

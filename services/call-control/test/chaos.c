@@ -136,19 +136,38 @@ static void leg_event(struct chaos *x, struct call_event *ev)
 		ev->leg.seq = x->c.legs[at].ev_seq + pick(x, 3);
 }
 
+static void fill_offer(struct chaos *x, struct call_event *ev)
+{
+	static const enum dest_kind kinds[] = { DEST_BROWSER, DEST_PHONE, DEST_URI, DEST_FLOW };
+	x->offers++;
+	ev->offer = (struct ev_offer){ .offer_id = pick(x, 8) ? name(x, 0, "offer", x->offers) : live_offer(x),
+				       .agent_id = name(x, 1, "agent", pick(x, 6)),
+				       .queue_id = "q1",
+				       .queue_name = "Sales",
+				       .fence = x->offers,
+				       .ring_timeout_ms = 20000,
+				       .record = pick(x, 2) };
+	ev->offer.device = (struct call_dest){ .kind = kinds[pick(x, pick(x, 9) ? 3 : 4)], .id = "phone-1" };
+}
+
+static void fill_incoming(struct chaos *x, struct call_event *ev)
+{
+	ev->incoming = (struct ev_incoming){ .leg_id = "customer-leg",
+					     .edge = "edge-1",
+					     .from = "1",
+					     .to = "100",
+					     .sdp = "v=0",
+					     .from_phone = pick(x, 4) == 0,
+					     .dest = any_dest(x) };
+	if (pick(x, 4))
+		ev->incoming.dest.kind = pick(x, 2) ? DEST_FLOW : DEST_QUEUE;
+}
+
 static void fill(struct chaos *x, struct call_event *ev)
 {
 	switch (ev->kind) {
 	case CALL_EV_INCOMING:
-		ev->incoming = (struct ev_incoming){ .leg_id = "customer-leg",
-						     .edge = "edge-1",
-						     .from = "1",
-						     .to = "100",
-						     .sdp = "v=0",
-						     .from_phone = pick(x, 4) == 0,
-						     .dest = any_dest(x) };
-		if (pick(x, 4))
-			ev->incoming.dest.kind = pick(x, 2) ? DEST_FLOW : DEST_QUEUE;
+		fill_incoming(x, ev);
 		break;
 	case CALL_EV_MEDIA_RESULT:
 		result_event(x, ev);
@@ -169,17 +188,7 @@ static void fill(struct chaos *x, struct call_event *ev)
 		flow_event(x, ev);
 		break;
 	case CALL_EV_OFFERED:
-		x->offers++;
-		ev->offer = (struct ev_offer){ .offer_id = pick(x, 8) ? name(x, 0, "offer", x->offers) : live_offer(x),
-					       .agent_id = name(x, 1, "agent", pick(x, 6)),
-					       .queue_id = "q1",
-					       .queue_name = "Sales",
-					       .fence = x->offers,
-					       .ring_timeout_ms = 20000,
-					       .record = pick(x, 2) };
-		ev->offer.device.kind = (enum dest_kind[]){ DEST_BROWSER, DEST_PHONE, DEST_URI,
-							    DEST_FLOW }[pick(x, 12) % 4 % (pick(x, 9) ? 3 : 4)];
-		ev->offer.device.id = "phone-1";
+		fill_offer(x, ev);
 		break;
 	case CALL_EV_OFFER_ENDED:
 		ev->offer_end = (struct ev_offer_end){ any_offer(x), (enum offer_outcome)(1 + pick(x, 6)) };

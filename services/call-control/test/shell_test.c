@@ -18,16 +18,19 @@ static void up(void)
 	rig_up();
 	rig_start(0);
 }
-static void down(void) { rig_down(); }
+static void down(void)
+{
+	rig_down();
+}
 
 #define SEE(what) ck_assert_msg(rig_line(what) != NULL, "no %s", what)
-#define SEEF(...)                                                  \
-	({                                                         \
-		char text_[200];                                   \
-		snprintf(text_, sizeof(text_), __VA_ARGS__);       \
-		const char *line_ = rig_line(text_);               \
-		ck_assert_msg(line_ != NULL, "no %s", text_);      \
-		line_;                                             \
+#define SEEF(...)                                                                                                      \
+	({                                                                                                             \
+		char text_[200];                                                                                       \
+		snprintf(text_, sizeof(text_), __VA_ARGS__);                                                           \
+		const char *line_ = rig_line(text_);                                                                   \
+		ck_assert_msg(line_ != NULL, "no %s", text_);                                                          \
+		line_;                                                                                                 \
 	})
 
 /* A call through the menu into the queue; gives the owner and the call's id. */
@@ -45,7 +48,8 @@ static void into_queue(const char *leg, char owner[64], char call[64])
 }
 
 /* The agent's phone rings and answers; gives the agent's leg. */
-static void phone_answers(const char *owner, const char *call, const char *offer, const char *agent, const char *phone, char leg[64])
+static void phone_answers(const char *owner, const char *call, const char *offer, const char *agent, const char *phone,
+			  char leg[64])
 {
 	rig_offer(call, offer, agent, DEVICE(PHONE), phone);
 	const char *dial = SEEF("phone=%s from=+390432111", phone);
@@ -89,18 +93,22 @@ START_TEST(a_call_goes_by_menu_and_queue_to_a_phone_agent_and_is_recorded)
 	get.play = true;
 	enum pl_err err = PL_E_NOTFOUND;
 	for (int i = 0; i < 200 && err == PL_E_NOTFOUND; i++) /* the table follows the ledger */
-		err = rig_ask(rig.router, &parley__voice__v1__recording_service__descriptor, "GetRecording", AS_ANNA, &get.base, &out);
+		err = rig_ask(rig.router, &parley__voice__v1__recording_service__descriptor, "GetRecording", AS_ANNA,
+			      &get.base, &out);
 	ck_assert_int_eq(err, PL_OK);
-	const Parley__Voice__V1__Recording *r = ((const Parley__Voice__V1__GetRecordingResponse *)(const void *)out)->recording;
+	const Parley__Voice__V1__Recording *r =
+		((const Parley__Voice__V1__GetRecordingResponse *)(const void *)out)->recording;
 	ck_assert_str_eq(r->interaction_id, call);
 	ck_assert_str_eq(r->agent_id, ANNA);
 	SEEF("auth audit recording.play user=%s object=%s", ANNA, rec);
-	ck_assert_int_eq(rig_ask(rig.router, &parley__voice__v1__recording_service__descriptor, "GetRecording", AS_BERT, &get.base, &out),
+	ck_assert_int_eq(rig_ask(rig.router, &parley__voice__v1__recording_service__descriptor, "GetRecording", AS_BERT,
+				 &get.base, &out),
 			 PL_E_NOTFOUND);
 }
 END_TEST
 
-static enum pl_err agent(const char *actor, const char *method, const ProtobufCMessage *in, const ProtobufCMessage **out)
+static enum pl_err agent(const char *actor, const char *method, const ProtobufCMessage *in,
+			 const ProtobufCMessage **out)
 {
 	return rig_ask(rig.router, CALLS, method, actor, in, out);
 }
@@ -132,10 +140,11 @@ START_TEST(a_browser_agent_accepts_holds_and_transfers_to_a_queue)
 
 	accept.interaction_id = call;
 	accept.offer_id = (char *)(uintptr_t)OFFER1;
-	accept.sdp = (char *)(uintptr_t)"webrtc-offer";
+	accept.sdp = (char *)(uintptr_t) "webrtc-offer";
 	ck_assert_int_eq(agent(AS_BERT, "AcceptOffer", &accept.base, &out), PL_E_NOTFOUND);
 	ck_assert_int_eq(agent(AS_ANNA, "AcceptOffer", &accept.base, &out), PL_OK);
-	ck_assert_int_eq(strncmp(((const Parley__Voice__V1__AcceptOfferResponse *)(const void *)out)->sdp, "sdp-of-", 7), 0);
+	ck_assert_int_eq(
+		strncmp(((const Parley__Voice__V1__AcceptOfferResponse *)(const void *)out)->sdp, "sdp-of-", 7), 0);
 	ck_assert_int_eq(agent(AS_ANNA, "AcceptOffer", &accept.base, &out), PL_E_STATE);
 	SEE("acd reply offer=" OFFER1 " outcome=1");
 
@@ -274,7 +283,7 @@ START_TEST(an_agent_dials_out_by_the_own_phone)
 	const ProtobufCMessage *out;
 	char call[PL_ID_LEN], leg[64];
 	dial.interaction_id = pl_id_new(call);
-	dial.number = (char *)(uintptr_t)"0432555";
+	dial.number = (char *)(uintptr_t) "0432555";
 	ck_assert_int_eq(agent(AS_ANNA, "DialNumber", &dial.base, &out), PL_OK);
 	ck_assert_int_eq(agent(AS_ANNA, "DialNumber", &dial.base, &out), PL_E_EXISTS);
 	pl_strlcpy(leg, rig_word(SEEF("phone=phone-anna"), "leg="), sizeof(leg));
@@ -289,9 +298,13 @@ END_TEST
 
 static enum pl_err expire_job(void *arg, struct pg_conn *c, struct pl_why *why)
 {
-	return pg_exec_text(c, "UPDATE recording SET stopped_at = now() - interval '61 s' WHERE stopped_at IS NOT NULL", why);
+	return pg_exec_text(c, "UPDATE recording SET stopped_at = now() - interval '61 s' WHERE stopped_at IS NOT NULL",
+			    why);
 }
-static void expired(void *arg, enum pl_err err, const struct pl_why *why) { rig_note("expired %s", pl_err_name(err)); }
+static void expired(void *arg, enum pl_err err, const struct pl_why *why)
+{
+	rig_note("expired %s", pl_err_name(err));
+}
 
 START_TEST(a_recording_without_word_is_failed_after_a_minute)
 {
@@ -303,7 +316,8 @@ START_TEST(a_recording_without_word_is_failed_after_a_minute)
 	rig_leg_event(owner, LEG, KIND(ENDED), "", 200);
 	SEEF("ev.call.ended.%s", call);
 	SEE("ev.recording.stopped.");
-	for (int i = 0; i < 40 && !rig_has("ev.recording.failed."); i++) { /* the row comes with the fold; then time is turned back */
+	for (int i = 0; i < 40 && !rig_has("ev.recording.failed.");
+	     i++) { /* the row comes with the fold; then time is turned back */
 		ck_assert_int_eq(pg_tx(rig.db, expire_job, expired, NULL), PL_OK);
 		SEE("expired");
 		for (int k = 0; k < 100 && !rig_has("ev.recording.failed."); k++)
@@ -339,20 +353,21 @@ START_TEST(routes_are_for_administrators_and_unique)
 	Parley__Voice__V1__InboundRoute r = PARLEY__VOICE__V1__INBOUND_ROUTE__INIT;
 	const ProtobufCServiceDescriptor *d = &parley__voice__v1__route_service__descriptor;
 	const ProtobufCMessage *out;
-	r.name = r.number = (char *)(uintptr_t)"100";
+	r.name = r.number = (char *)(uintptr_t) "100";
 	r.destination_case = DEST(FLOW_ID);
 	r.flow_id = (char *)(uintptr_t)FLOW;
 	m.route = &r;
 	ck_assert_int_eq(rig_ask(rig.router, d, "CreateInboundRoute", AS_ANNA, &m.base, &out), PL_E_DENIED);
 	ck_assert_int_eq(rig_ask(rig.router, d, "CreateInboundRoute", ADMIN, &m.base, &out), PL_OK);
-	Parley__Voice__V1__InboundRoute made = *((const Parley__Voice__V1__CreateInboundRouteResponse *)(const void *)out)->route;
+	Parley__Voice__V1__InboundRoute made =
+		*((const Parley__Voice__V1__CreateInboundRouteResponse *)(const void *)out)->route;
 	char id[PL_ID_LEN];
 	pl_strlcpy(id, made.id, sizeof(id));
 	ck_assert_int_eq(rig_ask(rig.router, d, "CreateInboundRoute", ADMIN, &m.base, &out), PL_E_EXISTS);
-	r.number = (char *)(uintptr_t)"1*2";
+	r.number = (char *)(uintptr_t) "1*2";
 	ck_assert_int_eq(rig_ask(rig.router, d, "CreateInboundRoute", ADMIN, &m.base, &out), PL_E_FORMAT);
 	Parley__Voice__V1__UpdateInboundRouteRequest u = PARLEY__VOICE__V1__UPDATE_INBOUND_ROUTE_REQUEST__INIT;
-	r.number = (char *)(uintptr_t)"101";
+	r.number = (char *)(uintptr_t) "101";
 	r.id = id;
 	r.revision = 1;
 	u.route = &r;
