@@ -227,7 +227,9 @@ static void reply_verify(struct store_job *j)
 		out.started_at = rpc_ts(j->call->arena, in->hdr.started_us);
 		out.bytes = (uint64_t)lseek(in->fd, 0, SEEK_CUR);
 	}
-	rpc_reply(j->call, &out.base);
+	Parley__Media__V1__VerifyRecordingResponse all = PARLEY__MEDIA__V1__VERIFY_RECORDING_RESPONSE__INIT;
+	all.recording = &out;
+	rpc_reply(j->call, &all.base);
 }
 
 static void reply(struct store_job *j)

@@ -274,7 +274,7 @@ static void look_verify_delete(char *id, const Parley__Media__V1__RecordingDone 
 	vr.recording_id = id;
 	struct answer v = ask(&parley__media__v1__recording_store_internal_service__descriptor, "VerifyRecording", NULL,
 			      &vr.base);
-	ck_assert_str_eq(((const Parley__Media__V1__RecordingDone *)(const void *)v.out)->sha256, done->sha256);
+	ck_assert_str_eq(((const Parley__Media__V1__VerifyRecordingResponse *)(const void *)v.out)->recording->sha256, done->sha256);
 	Parley__Media__V1__DeleteRecordingRequest dr = PARLEY__MEDIA__V1__DELETE_RECORDING_REQUEST__INIT;
 	dr.recording_id = id;
 	dr.path = done->path;

@@ -48,7 +48,8 @@ export function compare(said: Float64Array, heard: Float64Array, length: number)
   const src = said.subarray(0, Math.floor(length * 8000));
   const a = envelope(src), b = envelope(heard);
   let best = { score: -1, at: 0 };
-  for (let at = -25; at + 10 < b.length; at++) {
+  // Only where the whole of it fits: what was cut off at either end says nothing.
+  for (let at = 0; at <= Math.max(0, b.length - a.length); at++) {
     let ab = 0, aa = 0, bb = 0;
     for (let i = 0; i < a.length; i++) {
       const y = b[at + i] ?? 0;
