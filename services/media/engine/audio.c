@@ -94,14 +94,14 @@ void audio_tone(struct audio_tone *t, unsigned hz1, unsigned hz2, unsigned rate_
 
 double audio_tone_share(const int16_t *pcm, size_t n, unsigned hz, unsigned rate_hz)
 {
-	double re = 0, im = 0, all = 0;
+	double turn2 = 2 * cos(2 * M_PI * hz / rate_hz), s1 = 0, s2 = 0, all = 0;
 	for (size_t i = 0; i < n; i++) {
-		double a = 2 * M_PI * hz * (double)i / rate_hz;
-		re += pcm[i] * cos(a);
-		im += pcm[i] * sin(a);
+		double s0 = pcm[i] + turn2 * s1 - s2;
+		s2 = s1;
+		s1 = s0;
 		all += (double)pcm[i] * pcm[i];
 	}
-	return all > 0 ? 2 * (re * re + im * im) / ((double)n * all) : 0;
+	return all > 0 ? 2 * (s1 * s1 + s2 * s2 - turn2 * s1 * s2) / ((double)n * all) : 0;
 }
 
 double audio_mos(const struct audio_quality *q)
