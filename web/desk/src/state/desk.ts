@@ -292,6 +292,7 @@ function notify(who: string): void {
 // --- the browser as a telephone ---
 
 const soundKey = 'parley.sound'
+const retryMs = 3000
 
 function setPhone(part: Partial<PhoneState>): void {
 	usePhone.setState(part)
@@ -321,6 +322,8 @@ async function attach(id: string): Promise<void> {
 		setPhone({ connected: id, attaching: false, muted: item.muted })
 	} catch (e) {
 		setPhone({ attaching: false, failed: soundTrouble(e) })
+		// A microphone that is refused needs a person; a server or a network that is away comes back.
+		if (!(e instanceof DOMException)) setTimeout(attachWanted, retryMs)
 	}
 }
 export const attachAgain = (): void => attachWanted()
@@ -489,6 +492,7 @@ export function uuidv7(now = Date.now()): string {
 	return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+window.addEventListener('online', () => share?.reopen())
 window.addEventListener('beforeunload', (e) => {
 	// Leaving would cut the sound of a call that runs through this tab.
 	if (phone.interactionId) e.preventDefault()

@@ -47,7 +47,7 @@ export function fold(w: Work, e: Message): Work {
 
 	if (isMessage(e, InteractionOfferedSchema)) return mine ? offered(w, e) : w
 	if (isMessage(e, OfferEndedSchema)) return mine ? offerEnded(w, e, at) : w
-	if (isMessage(e, AgentStateChangedSchema)) return mine && e.status ? setStatus(w, statusOf(e.status)) : w
+	if (isMessage(e, AgentStateChangedSchema)) return mine && e.status ? setStatus(w, statusOf(e.status, e.cause)) : w
 	if (isMessage(e, InteractionReleasedSchema)) return mine ? drop(w, id) : w
 	if (isMessage(e, AgentConnectedSchema)) return mine ? connected(w, id, at, e.recordingId !== '') : w
 	if (isMessage(e, AgentDisconnectedSchema)) return mine ? change(w, id, (i) => ended(i, at, e.reason)) : w
@@ -225,7 +225,7 @@ function mark(i: Item, m: Mark): Mark[] {
 
 // --- status ---
 
-export function statusOf(s: AgentStatus): Status {
+export function statusOf(s: AgentStatus, cause = ''): Status {
 	return {
 		state: s.state,
 		since: ms(s.since) ?? 0,
@@ -239,13 +239,16 @@ export function statusOf(s: AgentStatus): Status {
 		next: s.nextState,
 		nextReasonId: s.nextPauseReasonId,
 		version: s.version,
+		cause,
 	}
 }
 
 /** An older status than the one we have (events and answers cross) changes nothing. */
 export function setStatus(w: Work, s: Status): Work {
 	if (w.status && s.version < w.status.version) return w
-	const next = { ...w, status: s }
+	// The same status told again without a cause keeps the one it had.
+	const status = w.status?.version === s.version && !s.cause ? { ...s, cause: w.status.cause } : s
+	const next = { ...w, status }
 	// What ended and is not in hand any more has no wrap-up left.
 	const gone = w.order.filter((id) => w.items[id]?.phase === 'ended' && !s.interactionIds.includes(id))
 	return gone.reduce(drop, next)

@@ -23,6 +23,8 @@ export interface Status {
 	next: AgentState
 	nextReasonId: string
 	version: bigint
+	/** Why it is so, where an event told: "presence-lost", "supervisor", ... */
+	cause: string
 }
 
 export interface Offer {

@@ -83,6 +83,12 @@ export const sameDay = (a: number, b: number): boolean => dayKey(a) === dayKey(b
 /** The time alone today, with the day before that. */
 export const when = (at: number, now: number): string => (sameDay(at, now) ? time(at) : `${day(at)} ${time(at)}`)
 
+/** "Luca Moretti" as "Luca M.", where room is short. */
+export function shortName(name: string): string {
+	const words = name.trim().split(/\s+/u)
+	const last = words.length > 1 ? [...(words[words.length - 1] ?? '')][0] : undefined
+	return last && words[0] ? `${words[0]} ${last}.` : name
+}
 export function initials(name: string): string {
 	const words = name
 		.trim()

@@ -10,6 +10,7 @@ import {
 	OfferOutcome,
 	PauseReasonService,
 	QueueService,
+	RoutingService,
 	WorkService,
 } from '../../src/gen/parley/acd/v1/acd_pb.js'
 import { AuthService, type User } from '../../src/gen/parley/auth/v1/auth_pb.js'
@@ -147,6 +148,23 @@ function routes(w: World) {
 				heard(c, req)
 				return { status: w.release(req.interactionId, who(c).id) }
 			},
+		})
+		r.service(RoutingService, {
+			assignInteraction(req, c) {
+				heard(c, req)
+				return {}
+			},
+			setInteractionPriority(req, c) {
+				heard(c, req)
+				return {}
+			},
+			explainInteraction: () => ({
+				sentences: [
+					'9 are waiting in Technical support; this one is number 1, for 4 min 52 s.',
+					'7 members are signed in: 4 on contact, 1 in wrap-up, 2 paused. Nobody is ready.',
+				],
+			}),
+			explainAgent: () => ({ sentences: ['Paused for 17 min (Break): no call is offered to a paused agent.'] }),
 		})
 		r.service(QueueService, { listQueues: () => ({ queues: w.queues }) })
 		r.service(PauseReasonService, { listPauseReasons: () => ({ pauseReasons: w.reasons }) })

@@ -256,6 +256,14 @@ describe('the event stream', () => {
 		await second.getByText('Done, Ready').waitFor()
 		assert.deepEqual(b.problems, [])
 	})
+	it('that was away too long leaves the agent offline, and one button goes back', async () => {
+		await agent()
+		mock.world.setState(uuid(1), { state: AgentState.OFFLINE }, 'presence-lost')
+		await b.page.getByText('You went offline').waitFor()
+		await b.page.getByRole('button', { name: 'Back to Ready' }).click()
+		await b.page.getByText('Nothing in hand').waitFor()
+		assert.equal(heard('StartWork').length, 2)
+	})
 	it('told to reload, asks for everything again', async () => {
 		await agent()
 		mock.world.status.get(uuid(1))!.state = AgentState.PAUSED
@@ -307,6 +315,25 @@ describe('the live page', () => {
 		await b.page.getByRole('menuitem', { name: 'Sign out' }).click()
 		await b.page.getByRole('button', { name: 'Keep signed in' }).click()
 		assert.equal(heard('SetAgentState').length, 2)
+	})
+	it('gives one who waits to an agent, puts another first, and tells why they wait', async () => {
+		await signIn(b.page, mock.url, 'federica')
+		await b.page.getByRole('button', { name: 'Assign' }).click()
+		await b.page.getByRole('menuitem', { name: 'Elena Fabbri' }).click()
+		await b.page.getByText('Carlo Dessì goes to Elena Fabbri').first().waitFor()
+		const sent = heard('AssignInteraction')[0]?.body as { interactionId: string; agentId: string }
+		assert.deepEqual([sent.interactionId, sent.agentId], [uuid(900), uuid(6)])
+		await b.page.getByRole('button', { name: 'Acts for Silvia Neri' }).click()
+		await b.page.getByRole('menuitem', { name: 'Put first' }).click()
+		await b.page.getByRole('button', { name: /^Undo/ }).click()
+		await until(() => heard('SetInteractionPriority').length === 2, 'put first and back')
+		assert.deepEqual(
+			heard('SetInteractionPriority').map((h) => (h.body as { priority: number }).priority),
+			[6, 0],
+		)
+		await b.page.getByRole('button', { name: 'Acts for Silvia Neri' }).click()
+		await b.page.getByRole('menuitem', { name: 'Why does it wait?' }).click()
+		await b.page.getByText('Nobody is ready.', { exact: false }).last().waitFor()
 	})
 	it('keeps its filters in the address', async () => {
 		await signIn(b.page, mock.url, 'federica')

@@ -210,6 +210,23 @@ export const scenes: Scene[] = [
 		},
 	},
 	{
+		name: 'live-why',
+		user: 'federica',
+		play: async ({ page }) => {
+			await page.getByRole('button', { name: 'Acts for Anna Blasi' }).click()
+			await page.getByRole('menuitem', { name: 'Why does it wait?' }).click()
+			await page.getByText('number 1').waitFor()
+		},
+	},
+	{
+		name: 'live-assign',
+		user: 'federica',
+		play: async ({ page }) => {
+			await page.getByRole('button', { name: 'Assign' }).click()
+			await page.getByRole('menuitem', { name: 'Elena Fabbri' }).waitFor()
+		},
+	},
+	{
 		name: 'stale',
 		user: 'federica',
 		play: async ({ page, mock }) => {

@@ -7,10 +7,10 @@ import { Empty, Since } from '../../parts/parts.tsx'
 import { useBusy } from '../../shell/busy.ts'
 import { useStale } from '../../shell/Banner.tsx'
 import { useKeys } from '../../shell/keys.ts'
-import { setMyState } from '../../state/desk.ts'
-import { AgentState, isLive, isWorking, type Item, liveCall } from '../../state/model.ts'
+import { setMyState, startWork } from '../../state/desk.ts'
+import { AgentState, Device, isLive, isWorking, type Item, liveCall } from '../../state/model.ts'
 import { ms } from '../../state/fold.ts'
-import { useLive, useWork } from '../../state/stores.ts'
+import { useLive, useTaste, useWork } from '../../state/stores.ts'
 import { num } from '../../words/format.ts'
 import { CallBody } from './CallBody.tsx'
 import { CallZone } from './CallZone.tsx'
@@ -142,16 +142,39 @@ function Idle() {
 	const { t } = useTranslation()
 	const status = useWork((w) => w.status)
 	const { run } = useBusy()
-	if (!status || !isWorking(status))
+	const back = () => {
+		const { device } = useTaste.getState()
+		const phone = device !== 'browser'
+		void run(() => startWork(phone ? Device.PHONE : Device.BROWSER, phone ? device : '', AgentState.READY))
+	}
+	if (!status || !isWorking(status)) {
+		const lost = status?.cause === 'presence-lost'
 		return (
 			<div className="body">
-				<Empty Icon={IconHeadset} look="off" title={t('You are offline')} text={t('Start work to take calls.')}>
-					<Link to="/start" className="btn sm">
-						{t('Start work')}
-					</Link>
+				<Empty
+					Icon={IconHeadset}
+					look="off"
+					title={lost ? t('You went offline: this tab was out of reach') : t('You are offline')}
+					text={
+						lost
+							? t('The browser put it to sleep, or the network was away for more than 15 seconds.')
+							: t('Start work to take calls.')
+					}
+				>
+					{lost ? (
+						<button type="button" className="btn sm p" onClick={back}>
+							<IconCircleCheck className="i" aria-hidden />
+							{t('Back to Ready')}
+						</button>
+					) : (
+						<Link to="/start" className="btn sm">
+							{t('Start work')}
+						</Link>
+					)}
 				</Empty>
 			</div>
 		)
+	}
 	if (status.state === AgentState.PAUSED)
 		return (
 			<div className="body">

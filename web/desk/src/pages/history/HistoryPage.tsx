@@ -13,7 +13,7 @@ import { serverNow } from '../../state/clock.ts'
 import { ms } from '../../state/fold.ts'
 import { explain, rpc } from '../../state/rpc.ts'
 import { may, useSession } from '../../state/stores.ts'
-import { length, num, when } from '../../words/format.ts'
+import { length, num, shortName, when } from '../../words/format.ts'
 import { Detail } from './Detail.tsx'
 import { period as between } from './period.ts'
 import { isBad, outcomes, outcomeWord } from './words.ts'
@@ -326,8 +326,8 @@ function List({ rows, chosen, pick, atEnd }: ListProps) {
 								<Who name={r.customerName} number={r.customerNumber} />
 							</span>
 							<span className="i2 el c-queue">{r.queueName || '–'}</span>
-							<span className="i2 el c-agent">
-								{r.agentName || '–'}
+							<span className="i2 el c-agent" title={r.agentName}>
+								{r.agentName ? shortName(r.agentName) : '–'}
 								{r.agents > 1 && ` +${r.agents - 1}`}
 							</span>
 							<span className="end c-length">{r.durationMs ? length(Number(r.durationMs)) : '–'}</span>

@@ -1,7 +1,6 @@
 // A supervisor's acts on an agent: those that exist, by state. Reversible ones happen at once with an undo; signing out asks first.
 import { Menu } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
-import { IconCircleCheck, IconDots, IconLogout, IconPlayerPause } from '@tabler/icons-react'
+import { IconCircleCheck, IconDots, IconHelpCircle, IconLogout, IconPlayerPause } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -9,17 +8,17 @@ import { Layer } from '../../parts/Layer.tsx'
 import { useBusy } from '../../shell/busy.ts'
 import { AgentState } from '../../state/model.ts'
 import { rpc } from '../../state/rpc.ts'
-import { sayLater } from '../../state/say.ts'
 import { may, maySteer, useSession } from '../../state/stores.ts'
 import type { AgentRow } from './figures.ts'
-
-const undoMs = 10_000
+import { said } from './undo.tsx'
+import { Why } from './Why.tsx'
 
 export function AgentActs({ row }: { row: AgentRow }) {
 	const { t } = useTranslation()
 	const permissions = useSession((s) => s.permissions)
 	const steer = useSession(maySteer)
 	const [asking, ask] = useState(false)
+	const [why, setWhy] = useState(false)
 	const { run } = useBusy()
 	const reasons = useQuery({
 		queryKey: ['pause-reasons'],
@@ -33,30 +32,7 @@ export function AgentActs({ row }: { row: AgentRow }) {
 	const act = async (state: AgentState, reason: string, done: string) => {
 		if (!(await run(() => set(state, reason)))) return
 		const back = before.state === AgentState.READY || before.state === AgentState.PAUSED
-		sayLater(done)
-		notifications.show({
-			id: `act-${row.id}`,
-			withCloseButton: !back,
-			autoClose: undoMs,
-			message: (
-				<span className="row g12">
-					<IconCircleCheck className="i s16" aria-hidden />
-					<span className="sp">{done}</span>
-					{back && (
-						<button
-							type="button"
-							className="toast-act"
-							onClick={() => {
-								notifications.hide(`act-${row.id}`)
-								void run(() => set(before.state, before.reason))
-							}}
-						>
-							{t('Undo')}
-						</button>
-					)}
-				</span>
-			),
-		})
+		said(`act-${row.id}`, done, back ? () => void run(() => set(before.state, before.reason)) : undefined)
 	}
 	const list = reasons.data?.pauseReasons ?? []
 	return (
@@ -87,11 +63,21 @@ export function AgentActs({ row }: { row: AgentRow }) {
 							</Menu.Item>
 						))}
 					<Menu.Divider />
+					<Menu.Item leftSection={<IconHelpCircle className="i i2" aria-hidden />} onClick={() => setWhy(true)}>
+						{t('Why no call?')}
+					</Menu.Item>
 					<Menu.Item leftSection={<IconLogout className="i i2" aria-hidden />} onClick={() => ask(true)}>
 						{t('Sign out…')}
 					</Menu.Item>
 				</Menu.Dropdown>
 			</Menu>
+			{why && (
+				<Why
+					title={t('Why {name} gets no call', { name: row.name })}
+					ask={async () => (await rpc.routing.explainAgent({ agentId: row.id })).sentences}
+					close={() => setWhy(false)}
+				/>
+			)}
 			{asking && (
 				<Layer close={() => ask(false)} title={t('Sign out {name}?', { name: row.name })}>
 					<p className="i2" style={{ marginBottom: 14 }}>

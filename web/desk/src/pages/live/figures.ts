@@ -129,3 +129,6 @@ export function overLimitFirst(rows: AgentRow[], now: number): AgentRow[] {
 		(a, b) => rank(a) - rank(b) || (a.since ?? now) - (b.since ?? now) || a.name.localeCompare(b.name),
 	)
 }
+
+/** Row heights by the user's taste. */
+export const heights = { compact: 32, default: 36, comfortable: 44 }
