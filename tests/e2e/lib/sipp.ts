@@ -40,7 +40,7 @@ export class Sipp {
     if (o.calls) argv.push("-m", String(o.calls));
     if (o.pauseMs) argv.push("-d", String(o.pauseMs));
     if (o.limit) argv.push("-l", String(o.limit));
-    if (o.rtpPort) argv.push("-mp", String(o.rtpPort), "-min_rtp_port", String(o.rtpPort), "-max_rtp_port", String(o.rtpPort + 4000));
+    if (o.rtpPort) argv.push("-mp", String(o.rtpPort));
     this.#child = spawn("sipp", [...argv, ...(o.more ?? [])], { cwd: this.dir, stdio: ["ignore", "pipe", "pipe"] });
     Sipp.running.add(this);
     const keep = (b: Buffer) => { this.#out = (this.#out + b).slice(-8000); };
