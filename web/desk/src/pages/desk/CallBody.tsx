@@ -80,7 +80,7 @@ export function CallBody({ item, contextButton, toList }: Props) {
 				</div>
 			</header>
 			<hr />
-			<div className="body" tabIndex={0} role="region" aria-label={t('Call')}>
+			<div className="body" tabIndex={0} role="region" aria-label={t('About this call')}>
 				{!isLive(item) && <WrapUp item={item} />}
 				<Known item={item} />
 				<Course item={item} />

@@ -43,7 +43,7 @@ function usePicker(): Picker | undefined {
 export function CallZone({ call, toList }: { call: Item | undefined; toList: () => void }) {
 	const { t } = useTranslation()
 	return (
-		<section className={`zone${call ? ' live' : ''}`} aria-label={t('Call')}>
+		<section className={`zone${call ? ' live' : ''}`} aria-label={t('Call zone')}>
 			{call ? <CallBar key={call.id} call={call} toList={toList} /> : <DialField />}
 		</section>
 	)

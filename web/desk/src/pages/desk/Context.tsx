@@ -72,9 +72,11 @@ export function Context({ item }: { item: Known & { interactionId?: string } }) 
 						<Link to="/history" search={{ id: e.id, q: item.number, period: '30d' }} className="tl" key={e.id}>
 							<ChannelTile channel={e.channel} small />
 							<span className="m el">
-								{[t('Call'), e.queueName || (e.direction === Direction.OUTBOUND ? t('outbound') : '')]
-									.filter(Boolean)
-									.join(' · ')}
+								{e.queueName
+									? t('Call · {queue}', { queue: e.queueName })
+									: e.direction === Direction.OUTBOUND
+										? t('Outbound call')
+										: t('Direct call')}
 							</span>
 							<span className="xs i3">
 								<Moment at={e.startedAt} show={(at) => when(at, now)} />

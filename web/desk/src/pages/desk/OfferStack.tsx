@@ -112,7 +112,7 @@ function Main({ offer }: { offer: Offer }) {
 					<div className="row g6 xs b c-ready offer-kind">
 						<IconPhoneIncoming className="i s14" aria-hidden />
 						<span className="el">
-							{t('Call')} · {offer.queueName || t('Direct call')}
+							{offer.queueName ? t('Call · {queue}', { queue: offer.queueName }) : t('Direct call')}
 						</span>
 					</div>
 					<div className="offer-name el">
