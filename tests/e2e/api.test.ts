@@ -1,5 +1,10 @@
 /** The front door as an integrator and an attacker see it: sessions, cookies, roles, errors, the event stream. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { QueueService, WorkService } from "../gen/parley/acd/v1/acd_pb.js";
@@ -99,6 +104,29 @@ describe("bad input", () => {
     assert.equal((await post("parley.acd.v1.QueueService/Explode", "{}", { Cookie: c.admin.cookie })).status, 404);
     assert.equal((await post("parley.acd.v1.QueueService/ListQueues", JSON.stringify({ x: "y".repeat(5 << 20) }), { Cookie: c.admin.cookie }).catch(() => ({ status: 413 }))).status, 413);
   });
+});
+
+test("under TLS the cookie is Secure, and plain HTTP is not spoken", { timeout: 60_000 }, async () => {
+  const dir = mkdtempSync(join(tmpdir(), "parley-tls-"));
+  execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+    "-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")], { stdio: "ignore" });
+  const tls = await Fleet.start({ services: ["auth", "api"], option: { api: [`--tls-cert=${join(dir, "cert.pem")}`, `--tls-key=${join(dir, "key.pem")}`] } });
+  try {
+    const port = tls.state.ports.web!, body = JSON.stringify({ username: tls.state.admin.username, password: tls.state.admin.password });
+    const cookie = await new Promise<string>((ok, fail) => {
+      const r = request({ host: "127.0.0.1", port, path: "/api/parley.auth.v1.AuthService/Login", method: "POST", rejectUnauthorized: false,
+        headers: { "Content-Type": "application/json", Origin: `https://127.0.0.1:${port}` } },
+        (res) => { res.resume(); res.on("end", () => ok(`${res.statusCode} ${res.headers["set-cookie"]}`)); });
+      r.on("error", fail);
+      r.end(body);
+    });
+    assert.match(cookie, /^200 /);
+    for (const flag of ["Secure", "HttpOnly", "SameSite=Strict"]) assert.match(cookie, new RegExp(flag));
+    await assert.rejects(fetch(`http://127.0.0.1:${port}/`));
+  } finally {
+    await tls.stop();
+    rmSync(dir, { recursive: true });
+  }
 });
 
 describe("the event stream", () => {
