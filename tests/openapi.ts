@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const top = join(dirname(fileURLToPath(import.meta.url)), "..");
 const scratch = mkdtempSync(join(tmpdir(), "parley-openapi-"));
 const image = join(scratch, "contract.binpb");
-execFileSync("node", [join(top, "tests/node_modules/@bufbuild/buf/bin/buf"), "build", join(top, "proto"), "-o", image]);
+execFileSync("node", [join(top, "web/node_modules/@bufbuild/buf/bin/buf"), "build", join(top, "proto"), "-o", image]);
 const set = fromBinary(FileDescriptorSetSchema, readFileSync(image));
 rmSync(scratch, { recursive: true });
 const registry = createFileRegistry(set);
