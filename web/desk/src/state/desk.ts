@@ -17,9 +17,11 @@ import { hearServerTime, localNow, serverNow } from './clock.ts'
 import {
 	addWrapUp,
 	blank,
+	drop,
 	dropOldOffers,
 	endedShownMs,
 	fold,
+	hungUp,
 	metaOf,
 	missingIds,
 	ms,
@@ -166,7 +168,9 @@ async function loadWork(): Promise<void> {
 }
 async function loadCalls(): Promise<void> {
 	const answer = await rpc.calls.listMyCalls({})
+	const before = useWork.getState().items
 	changeWork((w) => setCalls(w, answer.calls, serverNow()))
+	sayUnreached(before, 0)
 	for (const id of missingIds(useWork.getState())) void loadWrapUp(id)
 	attachWanted()
 }
@@ -243,7 +247,24 @@ function hearEvent(m: Message): void {
 	changeWork((w) => fold(w, m))
 	const after = useWork.getState()
 	if (before === after) return
+	if (isMessage(m, CallEndedSchema)) sayUnreached(before.items, m.sipStatus)
 	speak(m)
+}
+
+/** A number that was dialled here and never answered: the page would only fall silent. */
+function sayUnreached(before: Record<string, Item>, status: number): void {
+	const after = useWork.getState().items
+	for (const i of Object.values(before)) {
+		const now = after[i.id]
+		if (i.phase !== 'dialling' || i.answeredAt || i.hungUp || (now && isLive(now))) continue
+		const number = i.number || i.dialled
+		trouble(
+			status
+				? t('{number} was not reached ({status}). Check the number, or try again later.', { number, status })
+				: t('{number} was not reached. Check the number, or try again later.', { number }),
+		)
+		changeWork((w) => drop(w, i.id))
+	}
 }
 
 /** What a person who does not look at the screen must hear at once. */
@@ -414,6 +435,7 @@ export async function payPause(item: Item, paused: boolean): Promise<void> {
 	changeWork((w) => setCall(w, answer.call))
 }
 export async function hangUp(item: Item): Promise<void> {
+	changeWork((w) => hungUp(w, item.id))
 	await rpc.calls.hangupCall({ interactionId: item.id })
 }
 export const sendDigits = (item: Item, digits: string) => rpc.calls.sendDigits({ interactionId: item.id, digits })

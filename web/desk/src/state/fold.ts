@@ -267,7 +267,10 @@ function change(w: Work, id: string, f: (i: Item) => Item): Work {
 function insert(w: Work, item: Item): Work {
 	return { ...w, items: { ...w.items, [item.id]: item }, order: [...w.order, item.id] }
 }
-function drop(w: Work, id: string): Work {
+/** Ended here on purpose: that nobody answered is no news then. */
+export const hungUp = (w: Work, id: string): Work => change(w, id, (i) => ({ ...i, hungUp: true }))
+
+export function drop(w: Work, id: string): Work {
 	if (!w.items[id]) return w
 	const { [id]: _, ...items } = w.items
 	return { ...w, items, order: w.order.filter((x) => x !== id) }
@@ -307,6 +310,7 @@ export const blank = (id: string): Item => ({
 	variables: [],
 	needsBrowser: false,
 	endedAt: undefined,
+	hungUp: false,
 	marks: [],
 })
 

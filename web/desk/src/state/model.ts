@@ -92,6 +92,8 @@ export interface Item {
 	variables: KeyValue[]
 	needsBrowser: boolean
 	endedAt: number | undefined
+	/** The agent pressed End call. */
+	hungUp: boolean
 	marks: Mark[]
 }
 

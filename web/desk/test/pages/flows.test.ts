@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { AgentFiguresSchema, QueueFiguresSchema } from '../../src/gen/parley/report/v1/report_pb.js'
 import { AgentState, Device, OfferOutcome } from '../../src/gen/parley/acd/v1/acd_pb.js'
+import { CallEndedSchema } from '../../src/gen/parley/voice/v1/voice_pb.js'
 import { type Mock, startMock } from '../mock/server.ts'
 import { uuid } from '../mock/world.ts'
 import { desktop, open, type Opened, quit, signIn, startWork, watch } from './browser.ts'
@@ -207,6 +208,22 @@ describe('a call', () => {
 		await until(() => heard('DialNumber').length === 1, 'dialled')
 		assert.equal((heard('DialNumber')[0]?.body as { number: string }).number, '+390432118220')
 		await b.page.locator('.zone.live').getByText('dialling').waitFor()
+	})
+	it('that nobody answers says so, with the code of the far side', async () => {
+		await agent()
+		await b.page.keyboard.press('F4')
+		await b.page.keyboard.type('0432118220')
+		await b.page.keyboard.press('Enter')
+		await b.page.locator('.zone.live').getByText('dialling').waitFor()
+		const id = [...mock.world.calls.keys()][0]!
+		mock.world.calls.delete(id)
+		mock.world.emit(`ev.call.ended.${id}`, CallEndedSchema, {
+			meta: { interactionId: id, agentId: uuid(1) },
+			cause: 'failed',
+			sipStatus: 404,
+		})
+		await b.page.getByText('0432118220 was not reached (404)', { exact: false }).last().waitFor()
+		await b.page.locator('.zone.live').waitFor({ state: 'detached' })
 	})
 })
 
