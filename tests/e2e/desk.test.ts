@@ -103,7 +103,7 @@ test("the call is in the history, its recording plays and equals both sides", { 
   if (SHOTS) await supervisor.shot(join(SHOTS, "history.dark.png"));
 });
 
-test("20 s without the event stream: nothing is missed", { timeout: 240_000 }, async () => {
+test("12 s without the event stream: nothing is missed", { timeout: 240_000 }, async () => {
   await c.untilState("marta", AgentState.READY);
   // The browser loses the server, not the session: its requests to the stream fail until it is back.
   await agent.page.context().setOffline(true);

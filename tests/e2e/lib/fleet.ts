@@ -53,7 +53,6 @@ export class Fleet {
   }
 
   static async start(o: FleetOptions = {}): Promise<Fleet> {
-    if (process.env.PARLEY_SERVICES) o.services = JSON.parse(process.env.PARLEY_SERVICES);
     const dir = mkdtempSync(join(tmpdir(), "parley-e2e-"));
     mkdirSync(join(dir, "data/sounds/moh/default"), { recursive: true });
     copyFileSync(music(), join(dir, "data/sounds/moh/default/quiet.wav"));
